@@ -1,0 +1,1 @@
+"""What both daemons must agree on; imports nothing else of this project."""

@@ -1,0 +1,1 @@
+"""The resource model that everyone reads, and the acts that change it."""

@@ -1,0 +1,1 @@
+"""Who is told when something happened: the bus, in memory."""

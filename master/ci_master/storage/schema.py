@@ -1,0 +1,446 @@
+"""The tables.
+
+All times are unix seconds (UTC). Ids are handed out by the master from memory (see
+:mod:`ci_master.storage.ids`), so no insert needs a round trip. Columns that end in ``_json``
+hold JSON text. Result codes are those of :mod:`ci_common.results`; -1 in ``buildrequests`` and
+NULL in ``builds`` and ``steps`` mean none yet.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+
+def _id() -> Column[int]:
+    return Column("id", Integer, primary_key=True, autoincrement=False)
+
+
+def _to(column: str, *, nullable: bool = False, ondelete: str = "CASCADE") -> Column[int]:
+    """A reference named after the table it points to."""
+    table, _, name = column.partition(">")
+    return Column(name, Integer, ForeignKey(f"{table}.id", ondelete=ondelete), nullable=nullable)
+
+
+masters = Table(
+    "masters",
+    metadata,
+    _id(),
+    Column("name", String(512), nullable=False, unique=True),  # "hostname:basedir"
+    Column("active", Boolean, nullable=False),
+    Column("last_active", Integer, nullable=False),
+)
+
+projects = Table(
+    "projects",
+    metadata,
+    _id(),
+    Column("name", String(256), nullable=False, unique=True),
+    Column("slug", String(50), nullable=False),
+    Column("description", Text),
+    Column("description_format", Text),
+    Column("description_html", Text),
+    Column("active", Boolean, nullable=False, default=True),
+)
+
+codebases = Table(
+    "codebases",
+    metadata,
+    _id(),
+    _to("projects>projectid"),
+    Column("name", String(256), nullable=False),
+    Column("slug", String(50), nullable=False),
+    UniqueConstraint("projectid", "name", name="codebases_of_project"),
+)
+
+codebase_commits = Table(
+    "codebase_commits",
+    metadata,
+    _id(),
+    _to("codebases>codebaseid"),
+    Column("author", String(255), nullable=False),
+    Column("committer", String(255)),
+    Column("comments", Text, nullable=False),
+    Column("when_timestamp", Integer, nullable=False),
+    Column("revision", String(70), nullable=False),
+    Column("parent_commitid", Integer),
+    UniqueConstraint("codebaseid", "revision", name="commits_of_codebase"),
+)
+
+codebase_branches = Table(
+    "codebase_branches",
+    metadata,
+    _id(),
+    _to("codebases>codebaseid"),
+    Column("name", String(255), nullable=False),
+    Column("commitid", Integer),
+    Column("last_timestamp", Integer, nullable=False),
+    UniqueConstraint("codebaseid", "name", name="branches_of_codebase"),
+)
+
+builders = Table(
+    "builders",
+    metadata,
+    _id(),
+    Column("name", String(256), nullable=False, unique=True),
+    Column("description", Text),
+    Column("description_format", Text),
+    Column("description_html", Text),
+    _to("projects>projectid", nullable=True, ondelete="SET NULL"),
+    Column("tags_json", Text, nullable=False, default="[]"),
+)
+
+# What pages show of a builder without looking at its builds: written when a build ends.
+builder_summaries = Table(
+    "builder_summaries",
+    metadata,
+    Column(
+        "id",  # the builder's
+        Integer,
+        ForeignKey("builders.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("summary_json", Text, nullable=False),
+)
+
+builder_masters = Table(
+    "builder_masters",
+    metadata,
+    _id(),
+    _to("builders>builderid"),
+    _to("masters>masterid"),
+    UniqueConstraint("builderid", "masterid", name="builder_on_master"),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    _id(),
+    Column("name", String(50), nullable=False, unique=True),
+    Column("info_json", Text, nullable=False, default="{}"),
+    Column("paused", Boolean, nullable=False, default=False),
+    Column("pause_reason", Text),
+    Column("graceful", Boolean, nullable=False, default=False),
+    Column("last_seen_at", Integer),
+)
+
+configured_workers = Table(
+    "configured_workers",
+    metadata,
+    _id(),
+    _to("builders>builderid"),
+    _to("masters>masterid"),
+    _to("workers>workerid"),
+    UniqueConstraint("workerid", "builderid", "masterid", name="worker_of_builder"),
+)
+
+connected_workers = Table(
+    "connected_workers",
+    metadata,
+    _id(),
+    _to("masters>masterid"),
+    _to("workers>workerid"),
+    UniqueConstraint("workerid", "masterid", name="worker_on_master"),
+)
+
+# When a worker came, went, was paused and so on: what the waterfall's bands are made of.
+worker_events = Table(
+    "worker_events",
+    metadata,
+    _id(),
+    _to("workers>workerid"),
+    Column("at", Integer, nullable=False),
+    # connected, disconnected, paused, unpaused, graceful, ungraceful, quarantined, released
+    Column("kind", String(16), nullable=False),
+    Column("reason", Text),
+    Index("worker_events_of_worker", "workerid", "at"),
+    Index("worker_events_at", "at"),
+)
+
+changesources = Table(
+    "changesources",
+    metadata,
+    _id(),
+    Column("name", String(512), nullable=False, unique=True),
+    Column("masterid", Integer, ForeignKey("masters.id", ondelete="SET NULL")),
+)
+
+schedulers = Table(
+    "schedulers",
+    metadata,
+    _id(),
+    Column("name", String(256), nullable=False, unique=True),
+    Column("enabled", Boolean, nullable=False, default=True),
+    Column("masterid", Integer, ForeignKey("masters.id", ondelete="SET NULL")),
+)
+
+# What a service remembers between runs, by its name and class.
+object_state = Table(
+    "object_state",
+    metadata,
+    _id(),
+    Column("object_name", String(512), nullable=False),
+    Column("class_name", String(128), nullable=False),
+    Column("key", String(255), nullable=False),
+    Column("value_json", Text, nullable=False),
+    UniqueConstraint("object_name", "class_name", "key", name="state_of_object"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    _id(),
+    Column("identifier", String(255), nullable=False, unique=True),
+    Column("bb_username", String(128), unique=True),
+    Column("bb_password", String(256)),
+    Column("attributes_json", Text, nullable=False, default="{}"),
+)
+
+patches = Table(
+    "patches",
+    metadata,
+    _id(),
+    Column("level", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("subdir", Text),
+)
+
+sourcestamps = Table(
+    "sourcestamps",
+    metadata,
+    _id(),
+    # of branch, revision, repository, project, codebase, patchid: equal stamps share a row
+    Column("hash", String(40), nullable=False, unique=True),
+    Column("branch", String(256)),
+    Column("revision", String(256)),
+    Column("repository", String(512), nullable=False, default=""),
+    Column("project", String(512), nullable=False, default=""),
+    Column("codebase", String(256), nullable=False, default=""),
+    Column("patchid", Integer, ForeignKey("patches.id", ondelete="SET NULL")),
+    Column("created_at", Integer, nullable=False),
+    Index("sourcestamps_revision", "revision"),
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    _id(),
+    Column("author", String(255), nullable=False),
+    Column("committer", String(255)),
+    Column("comments", Text, nullable=False),
+    Column("branch", String(255)),
+    Column("revision", String(255)),
+    Column("revlink", Text),
+    Column("when_timestamp", Integer, nullable=False),
+    Column("category", String(255)),
+    Column("repository", String(512), nullable=False, default=""),
+    Column("project", String(512), nullable=False, default=""),
+    Column("codebase", String(256), nullable=False, default=""),
+    Column("files_json", Text, nullable=False, default="[]"),
+    Column("properties_json", Text, nullable=False, default="{}"),  # name -> [value, source]
+    _to("sourcestamps>sourcestampid"),
+    Column("parent_changeid", Integer),
+    Index("changes_when", "when_timestamp"),
+    Index("changes_revision", "revision"),
+    Index("changes_branch", "branch", "codebase", "id"),
+    Index("changes_sourcestamp", "sourcestampid"),
+)
+
+# Changes that a scheduler has seen and not yet built.
+scheduler_changes = Table(
+    "scheduler_changes",
+    metadata,
+    _id(),
+    _to("schedulers>schedulerid"),
+    _to("changes>changeid"),
+    Column("important", Boolean, nullable=False),
+    UniqueConstraint("schedulerid", "changeid", name="change_of_scheduler"),
+)
+
+buildsets = Table(
+    "buildsets",
+    metadata,
+    _id(),
+    Column("external_idstring", String(256)),
+    Column("reason", Text, nullable=False, default=""),
+    Column("scheduler", String(256)),
+    Column("submitted_at", Integer, nullable=False),
+    Column("complete", Boolean, nullable=False, default=False),
+    Column("complete_at", Integer),
+    Column("results", SmallInteger),
+    Column("parent_buildid", Integer),
+    Column("parent_relationship", Text),
+    Column("rebuilt_buildid", Integer),
+    Column("properties_json", Text, nullable=False, default="{}"),  # name -> [value, source]
+    Index("buildsets_complete", "complete", "id"),
+    Index("buildsets_submitted_at", "submitted_at"),
+    Index("buildsets_parent", "parent_buildid"),
+)
+
+buildset_sourcestamps = Table(
+    "buildset_sourcestamps",
+    metadata,
+    _id(),
+    _to("buildsets>buildsetid"),
+    _to("sourcestamps>sourcestampid"),
+    UniqueConstraint("buildsetid", "sourcestampid", name="stamp_of_buildset"),
+    Index("buildsets_of_stamp", "sourcestampid", "buildsetid"),
+)
+
+buildrequests = Table(
+    "buildrequests",
+    metadata,
+    _id(),
+    _to("buildsets>buildsetid"),
+    _to("builders>builderid"),
+    Column("priority", Integer, nullable=False, default=0),
+    Column("submitted_at", Integer, nullable=False),
+    Column("waited_for", Boolean, nullable=False, default=False),
+    Column("claimed_at", Integer),
+    Column("claimed_by_masterid", Integer),
+    Column("complete", Boolean, nullable=False, default=False),
+    Column("complete_at", Integer),
+    Column("results", SmallInteger, nullable=False, default=-1),
+    Index("buildrequests_complete", "complete", "id"),
+    Index("buildrequests_of_builder", "builderid", "complete", "id"),
+    Index("buildrequests_of_buildset", "buildsetid"),
+)
+
+builds = Table(
+    "builds",
+    metadata,
+    _id(),
+    Column("number", Integer, nullable=False),
+    _to("builders>builderid"),
+    _to("buildrequests>buildrequestid"),
+    _to("workers>workerid", nullable=True, ondelete="SET NULL"),
+    _to("masters>masterid"),
+    Column("started_at", Integer, nullable=False),
+    Column("complete_at", Integer),
+    Column("locks_duration_s", Integer, nullable=False, default=0),
+    Column("state_string", Text, nullable=False, default=""),
+    Column("results", SmallInteger),
+    UniqueConstraint("builderid", "number", name="builds_of_builder"),
+    Index("builds_of_request", "buildrequestid"),
+    Index("builds_of_worker", "workerid", "id"),
+    Index("builds_started_at", "started_at"),
+    Index("builds_complete_at", "complete_at"),
+)
+
+build_properties = Table(
+    "build_properties",
+    metadata,
+    Column(
+        "id",  # the build's
+        Integer,
+        ForeignKey("builds.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("properties_json", Text, nullable=False),  # name -> [value, source]
+)
+
+build_data = Table(
+    "build_data",
+    metadata,
+    _id(),
+    _to("builds>buildid"),
+    Column("name", String(256), nullable=False),
+    Column("value", LargeBinary, nullable=False),
+    Column("length", Integer, nullable=False),
+    Column("source", String(256), nullable=False),
+    UniqueConstraint("buildid", "name", name="data_of_build"),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    _id(),
+    _to("builds>buildid"),
+    Column("number", Integer, nullable=False),
+    Column("name", String(50), nullable=False),
+    Column("started_at", Integer),
+    Column("locks_acquired_at", Integer),
+    Column("complete_at", Integer),
+    Column("state_string", Text, nullable=False, default=""),
+    Column("results", SmallInteger),
+    Column("urls_json", Text, nullable=False, default="[]"),
+    Column("hidden", Boolean, nullable=False, default=False),
+    UniqueConstraint("buildid", "number", name="steps_of_build"),
+)
+
+logs = Table(
+    "logs",
+    metadata,
+    _id(),
+    _to("steps>stepid"),
+    Column("name", Text, nullable=False),
+    Column("slug", String(50), nullable=False),
+    Column("type", String(1), nullable=False),  # s stream, t text, h HTML, d removed
+    Column("complete", Boolean, nullable=False, default=False),
+    Column("num_lines", Integer, nullable=False, default=0),
+    Column("num_bytes", BigInteger, nullable=False, default=0),  # as printed, uncompressed
+    UniqueConstraint("stepid", "slug", name="logs_of_step"),
+)
+
+# Whole lines of a log. See ci_master.storage.logchunks for what is in them.
+logchunks = Table(
+    "logchunks",
+    metadata,
+    _id(),
+    _to("logs>logid"),
+    Column("first_line", Integer, nullable=False),
+    Column("line_count", Integer, nullable=False),
+    Column("num_bytes", Integer, nullable=False),  # uncompressed
+    Column("runs_json", Text, nullable=False),  # [[stream letter, lines, bytes], ...]
+    Column("compression", SmallInteger, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    UniqueConstraint("logid", "first_line", name="chunks_of_log"),
+)
+
+test_result_sets = Table(
+    "test_result_sets",
+    metadata,
+    _id(),
+    _to("builders>builderid"),
+    _to("builds>buildid"),
+    _to("steps>stepid"),
+    Column("description", Text),
+    Column("category", Text, nullable=False),
+    Column("value_unit", Text, nullable=False),
+    Column("tests_passed", Integer),
+    Column("tests_failed", Integer),
+    Column("complete", Boolean, nullable=False, default=False),
+    Index("test_result_sets_of_build", "buildid"),
+    Index("test_result_sets_of_step", "stepid"),
+)
+
+test_results = Table(
+    "test_results",
+    metadata,
+    _id(),
+    _to("builders>builderid"),
+    _to("test_result_sets>test_result_setid"),
+    Column("test_name", Text),
+    Column("test_code_path", Text),
+    Column("line", Integer),
+    Column("duration_ns", BigInteger),
+    Column("value", Text, nullable=False),
+    Index("test_results_of_set", "test_result_setid"),
+)
