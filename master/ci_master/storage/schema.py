@@ -444,3 +444,6 @@ test_results = Table(
     Column("value", Text, nullable=False),
     Index("test_results_of_set", "test_result_setid"),
 )
+
+#: The migration that brings a database to these tables.
+SCHEMA_VERSION = "0001"

@@ -1,0 +1,140 @@
+"""Connections: what kind of database a URL names, and how we want it to behave."""
+
+import importlib.util
+import os
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.pool import NullPool, QueuePool
+
+#: What SQLite says when trying again later may help.
+_SQLITE_PASSING = ("locked", "full", "disk i/o", "unable to open", "readonly", "busy")
+
+
+class DatabaseUnusable(Exception):
+    """The database can't be used; the text says why and what to do, for a person."""
+
+
+def database_url(url: str, basedir: str) -> URL:
+    """The URL to open: the driver is filled in, and a relative SQLite path starts in ``basedir``.
+
+    :raises DatabaseUnusable: if the URL cannot be read, or its driver is not installed.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise DatabaseUnusable(
+            f"the database URL {url!r} cannot be read; write for example"
+            " sqlite:///state.sqlite or postgresql://user:password@host/database"
+        ) from error
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        path = parsed.database
+        if path and path != ":memory:" and not os.path.isabs(path):
+            parsed = parsed.set(database=os.path.join(basedir, path))
+        return parsed
+    if backend == "postgresql":
+        return _postgresql_url(parsed)
+    raise DatabaseUnusable(
+        f"databases of the kind {backend!r} are not supported; use sqlite or postgresql"
+    )
+
+
+def _postgresql_url(parsed: URL) -> URL:
+    wanted = parsed.drivername.partition("+")[2]
+    candidates = [wanted] if wanted else ["psycopg", "psycopg2"]
+    for driver in candidates:
+        if importlib.util.find_spec(driver) is not None:
+            return parsed.set(drivername=f"postgresql+{driver}")
+    raise DatabaseUnusable(
+        f"the driver for PostgreSQL ({' or '.join(candidates)}) is not installed:"
+        " pip install 'ci-framework[postgresql]'"
+    )
+
+
+def open_engine(url: URL, *, readers: int = 0, **engine_kwargs: Any) -> Engine:
+    """An engine for one writer (``readers`` 0) or for that many reading threads."""
+    sqlite = url.get_backend_name() == "sqlite"
+    arguments: dict[str, Any] = {}
+    if readers:
+        arguments.update(poolclass=QueuePool, pool_size=readers, max_overflow=2)
+        if not sqlite:
+            arguments.update(pool_pre_ping=True)
+    else:
+        arguments.update(poolclass=QueuePool, pool_size=1, max_overflow=0)
+    if sqlite:
+        arguments["connect_args"] = {"timeout": 15, "check_same_thread": False}
+    arguments.update(engine_kwargs)
+    try:
+        engine = create_engine(url, **arguments)
+    except (ArgumentError, NoSuchModuleError, TypeError) as error:
+        raise DatabaseUnusable(f"the database {show(url)} cannot be opened: {error}") from error
+    if sqlite:
+        _tame_sqlite(engine, reading=bool(readers))
+    return engine
+
+
+def one_off_engine(url: URL) -> Engine:
+    """An engine for a command that runs a few statements and ends."""
+    engine = create_engine(url, poolclass=NullPool)
+    if url.get_backend_name() == "sqlite":
+        _tame_sqlite(engine, reading=False)
+    return engine
+
+
+def _tame_sqlite(engine: Engine, *, reading: bool) -> None:
+    """Write-ahead log, references checked, and transactions begun by us, not by the driver."""
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        if not reading:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            # Pages reach the disk in the write-ahead log at a checkpoint; the writer asks for
+            # FULL where somebody is told that a thing is stored.
+            cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def show(url: URL) -> str:
+    """The URL without its password."""
+    return url.render_as_string(hide_password=True)
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether a failed statement may work when tried again later: a lost connection, a lock."""
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated:
+        return True
+    if not isinstance(error, OperationalError):
+        return False
+    if type(error.orig).__module__.startswith("sqlite3"):
+        return any(word in str(error.orig).lower() for word in _SQLITE_PASSING)
+    return True
+
+
+def check_reachable(url: URL) -> None:
+    """Try to connect once.
+
+    :raises DatabaseUnusable: with the reason, if that fails.
+    """
+    engine = one_off_engine(url)
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except DBAPIError as error:
+        reason = str(error.orig).strip().splitlines()
+        raise DatabaseUnusable(
+            f"the database {show(url)} cannot be reached: {reason[0] if reason else error}"
+        ) from error
+    finally:
+        engine.dispose()

@@ -1,0 +1,142 @@
+"""Log text, kept as compressed chunks of whole lines.
+
+A chunk's content is the text as it was printed: whole lines, each ended by a newline. Which
+stream each line came from stands beside it, as runs ``[[letter, lines, bytes], ...]`` in
+order; the letter is ``o`` (stdout), ``e`` (stderr) or ``h`` (header), and empty in logs that
+have no streams. So text goes in and comes out in bulk, and only a reader who wants the letters
+in front of the lines pays for them.
+"""
+
+import bz2
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import zstandard
+from sqlalchemy import Connection, select
+
+from ci_master.storage.schema import logchunks
+from ci_master.storage.unitofwork import Row, prepared_by
+
+RAW, GZ, BZ2, ZSTD = 0, 1, 2, 4
+
+#: Name in the configuration -> code in the table.
+METHODS = {"raw": RAW, "gz": GZ, "bz2": BZ2, "zstd": ZSTD}
+
+_LEVEL = 3
+_compressor = zstandard.ZstdCompressor(level=_LEVEL)  # used by the writer's thread alone
+
+_COMPRESS: dict[int, Callable[[bytes], bytes]] = {
+    RAW: bytes,
+    GZ: zlib.compress,
+    BZ2: bz2.compress,
+    ZSTD: _compressor.compress,
+}
+_DECOMPRESS: dict[int, Callable[[bytes], bytes]] = {
+    RAW: bytes,
+    GZ: zlib.decompress,
+    BZ2: bz2.decompress,
+    ZSTD: lambda content: zstandard.ZstdDecompressor().decompress(content),
+}
+
+
+def _compress(row: Row) -> None:
+    """Turn the parts of a chunk into its content, in the writer's thread."""
+    parts = row["content"]
+    if isinstance(parts, tuple):
+        row["content"] = _COMPRESS[row["compression"]](b"".join(parts))
+
+
+prepared_by(logchunks, _compress)
+
+Run = tuple[str, int, int]
+
+
+def _rows(tx: Connection, logid: int, first: int, last: int) -> Iterator[tuple[int, Any, bytes]]:
+    """The chunks with any line of first..last: their first line, runs and text."""
+    t = logchunks
+    begins = (
+        select(t.c.first_line)
+        .where((t.c.logid == logid) & (t.c.first_line <= first))
+        .order_by(t.c.first_line.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    query = (
+        select(t.c.first_line, t.c.runs_json, t.c.compression, t.c.content)
+        .where((t.c.logid == logid) & (t.c.first_line >= begins) & (t.c.first_line <= last))
+        .order_by(t.c.first_line)
+    )
+    for first_line, runs_json, compression, content in tx.execute(query):
+        yield first_line, json.loads(runs_json), _DECOMPRESS[compression](content)
+
+
+def lines(tx: Connection, logid: int, first: int, count: int) -> bytes:
+    """Some lines of a log, each with its stream's letter in front (none in plain logs).
+
+    :param first: number of the first line wanted, from 0.
+    :param count: at most that many lines; fewer come at the end of the log.
+    :returns: whole lines, each ended by a newline.
+    """
+    return b"".join(
+        _lettered(letter, text) for letter, _lines, text in runs_of(tx, logid, first, count)
+    )
+
+
+def runs_of(tx: Connection, logid: int, first: int, count: int) -> Iterator[tuple[str, int, bytes]]:
+    """Some lines of a log as runs of one stream: its letter, number of lines, their text."""
+    end = first + count
+    if count <= 0:
+        return
+    for first_line, runs, text in _rows(tx, logid, first, end - 1):
+        line, at = first_line, 0
+        for letter, line_count, size in runs:
+            begin, stop = max(first - line, 0), min(end - line, line_count)
+            if begin < stop:
+                part = text[at : at + size]
+                yield letter, stop - begin, _cut(part, line_count, begin, stop)
+            line += line_count
+            at += size
+
+
+def _cut(text: bytes, line_count: int, begin: int, stop: int) -> bytes:
+    """Lines begin..stop-1 of a text of so many lines."""
+    if begin == 0 and stop == line_count:
+        return text
+    wanted = text.split(b"\n")[begin:stop]
+    return b"\n".join(wanted) + b"\n"
+
+
+def _lettered(letter: str, text: bytes) -> bytes:
+    if not letter:
+        return text
+    mark = letter.encode()
+    return mark + text[:-1].replace(b"\n", b"\n" + mark) + b"\n"
+
+
+def blocks(
+    tx: Connection, logid: int, from_line: int, limit_bytes: int
+) -> tuple[bytes, int | None]:
+    """The text of a log without letters, a block at a time.
+
+    :param from_line: where to go on: 0, then what the last call returned.
+    :returns: the block, and the line to go on from; None at the end of what is stored.
+    """
+    t = logchunks
+    query = (
+        select(t.c.first_line, t.c.line_count, t.c.compression, t.c.content)
+        .where((t.c.logid == logid) & (t.c.first_line >= from_line))
+        .order_by(t.c.first_line)
+    )
+    parts, size = [], 0
+    result = tx.execution_options(stream_results=True).execute(query.limit(64))
+    for first_line, line_count, compression, content in result:
+        text = _DECOMPRESS[compression](content)
+        parts.append(text)
+        size += len(text)
+        from_line = first_line + line_count
+        if size >= limit_bytes:
+            break
+    result.close()
+    return b"".join(parts), (from_line if parts else None)

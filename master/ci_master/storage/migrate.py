@@ -1,0 +1,159 @@
+"""Bringing a database to the tables of this version, and refusing to run on any others."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
+
+from ci_master.storage.engine import (
+    DatabaseUnusable,
+    check_reachable,
+    database_url,
+    one_off_engine,
+    show,
+)
+from ci_master.storage.schema import SCHEMA_VERSION, metadata
+
+_MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+def upgrade(url: str, basedir: str) -> str:
+    """Create the tables, or migrate those that are there.
+
+    :returns: a sentence on what was done.
+    :raises DatabaseUnusable: if the database is away, of a newer version, or not ours.
+    """
+    target = database_url(url, basedir)
+    check_reachable(target)
+    engine = one_off_engine(target)
+    try:
+        with engine.begin() as connection:
+            found = _version(connection)
+            if found == SCHEMA_VERSION:
+                return f"the database {show(target)} is up to date (version {found})"
+            if found is None:
+                _refuse_foreign_tables(connection, show(target))
+                _create(connection)
+                return f"created the tables in {show(target)} (version {SCHEMA_VERSION})"
+            _migrate(connection, found, show(target))
+            return f"migrated {show(target)} from version {found} to {SCHEMA_VERSION}"
+    except DBAPIError as error:
+        raise DatabaseUnusable(
+            f"the database {show(target)} could not be migrated: {error.orig}"
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def check_version(url: str, basedir: str) -> None:
+    """Make sure that a master may run on this database.
+
+    :raises DatabaseUnusable: with the reason and what to do about it.
+    """
+    target = database_url(url, basedir)
+    is_missing_file = (
+        target.get_backend_name() == "sqlite"
+        and target.database not in (None, "", ":memory:")
+        and not os.path.exists(str(target.database))
+    )
+    if is_missing_file:
+        raise DatabaseUnusable(
+            f"the database file {target.database} does not exist;"
+            f" make it with 'ci-master upgrade-master {basedir}'"
+        )
+    check_reachable(target)
+    engine = one_off_engine(target)
+    try:
+        with engine.connect() as connection:
+            found = _version(connection)
+            if found is None:
+                _refuse_foreign_tables(connection, show(target))
+    except DBAPIError as error:
+        raise DatabaseUnusable(
+            f"the database {show(target)} cannot be read: {error.orig}"
+        ) from error
+    finally:
+        engine.dispose()
+    if found == SCHEMA_VERSION:
+        return
+    if found is None:
+        raise DatabaseUnusable(
+            f"the database {show(target)} is empty; make its tables with"
+            f" 'ci-master upgrade-master {basedir}'"
+        )
+    if found > SCHEMA_VERSION:
+        raise DatabaseUnusable(_newer(show(target), found))
+    raise DatabaseUnusable(
+        f"the database {show(target)} has version {found}, this ci-master needs"
+        f" {SCHEMA_VERSION}; make a backup, then run 'ci-master upgrade-master {basedir}'"
+    )
+
+
+def _newer(where: str, found: str) -> str:
+    if len(found) == len("067") and found.isdigit():
+        return (
+            f"the database {where} has version {found}: it looks like Buildbot's;"
+            " give ci-master a database of its own. Nothing was changed."
+        )
+    return (
+        f"the database {where} has version {found}, which is newer than this ci-master knows"
+        f" ({SCHEMA_VERSION}); install the newer ci-framework, or restore the backup made"
+        " before that upgrade. Nothing was changed."
+    )
+
+
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _refuse_foreign_tables(connection: Connection, where: str) -> None:
+    present = set(inspect(connection).get_table_names())
+    if present:
+        raise DatabaseUnusable(
+            f"the database {where} holds tables of something else"
+            f" ({', '.join(sorted(present)[:4])}, ...); give ci-master a database of its own"
+        )
+
+
+def _create(connection: Connection) -> None:
+    metadata.create_all(connection)
+    connection.execute(
+        text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+    )
+    connection.execute(
+        text("INSERT INTO alembic_version (version_num) VALUES (:version)"),
+        {"version": SCHEMA_VERSION},
+    )
+
+
+def _migrate(connection: Connection, found: str, where: str) -> None:
+    # Alembic is slow to import, and only needed here.
+    from alembic import command
+    from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
+
+    config = alembic_config(connection)
+    try:
+        ScriptDirectory.from_config(config).get_revision(found)
+    except CommandError as error:
+        if found > SCHEMA_VERSION:
+            raise DatabaseUnusable(_newer(where, found)) from error
+        raise DatabaseUnusable(
+            f"the database {where} has version {found!r}, which no ci-master ever wrote;"
+            " is it Buildbot's? Give ci-master a database of its own"
+        ) from error
+    command.upgrade(config, "head")
+
+
+def alembic_config(connection: Connection) -> Any:
+    """Alembic's configuration for migrations over this connection."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config

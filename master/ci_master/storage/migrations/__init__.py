@@ -1,0 +1,1 @@
+"""Alembic's home: one module per released change of the tables, never edited afterwards."""
