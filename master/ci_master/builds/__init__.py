@@ -1,0 +1,1 @@
+"""Doing it: builds, their steps, properties, locks and logs, and their configuration."""

@@ -1,0 +1,1 @@
+"""Secret providers, and the one place where used secrets are masked."""
