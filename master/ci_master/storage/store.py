@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, func, literal, select, union_all
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -125,6 +125,17 @@ class Store:
         """Fires when everything asked for so far is stored, fails if a part could not be."""
         answer: Deferred[None] = Deferred()
         self._ask(Barrier(_teller(answer)))
+        return answer
+
+    def committed(self) -> "Deferred[None]":
+        """Fires when everything asked for so far can be read; at once if nothing waits.
+
+        Unlike :meth:`durable` it asks for no more than that.
+        """
+        if not self._busy and not self._waiting:
+            return succeed(None)
+        answer: Deferred[None] = Deferred()
+        self._ask(AfterCommit(lambda: answer.callback(None)))
         return answer
 
     def after_commit(self, callback: Callable[[], None]) -> None:
