@@ -96,7 +96,9 @@ class BuildbotService(Recorded, MultiService):
         """Take over the arguments of a service of the same name in a new configuration."""
         self.service_args = sibling.service_args
         self.service_kwargs = sibling.service_kwargs
-        self.adopt_record(sibling)
+        self.recorded_args = sibling.recorded_args
+        self.recorded_kwargs = sibling.recorded_kwargs
+        self.config_where = sibling.config_where
         await call_override(self.reconfigService, *self.service_args, **self.service_kwargs)
 
     def renderSecrets(self, *values: Any) -> Deferred[Any]:

@@ -1,0 +1,253 @@
+"""The one object through which the other rooms read and change what there is."""
+
+from typing import Any
+
+from sqlalchemy import Connection
+from twisted.internet.interfaces import IReactorTime
+
+from ci_common.results import worst_status
+from ci_master.data.actions import Actions
+from ci_master.data.builders import Builders, Projects
+from ci_master.data.builds import Builds, Steps
+from ci_master.data.buildsets import Buildsets, Requests
+from ci_master.data.changes import Changes
+from ci_master.data.context import Context
+from ci_master.data.logs import Logs
+from ci_master.data.model import (
+    Builder,
+    BuilderSummary,
+    Buildset,
+    ChangeSourceRow,
+    MasterRow,
+    ProjectRow,
+    Request,
+    SchedulerRow,
+    WorkerRow,
+    properties_from_json,
+)
+from ci_master.data.schedulers import ChangeSources, SchedulerChanges, Schedulers
+from ci_master.data.sourcestamps import SourceStamps
+from ci_master.data.state import State
+from ci_master.data.testresults import TestResults
+from ci_master.data.workers import Workers
+from ci_master.events.bus import Bus
+from ci_master.storage import loading, recovery, schema
+from ci_master.storage.store import Store
+
+
+class Data:
+    """All acts, by family. Usable after :meth:`open`."""
+
+    def __init__(self, store: Store, bus: Bus, clock: IReactorTime) -> None:
+        self.context = context = Context(store, bus, clock)
+        self.store = store
+        self.bus = bus
+        self.masters: dict[int, MasterRow] = {}
+        self.actions = Actions()
+        self.state = State(context)
+        self.projects = Projects(context)
+        self.builders = Builders(context, self.projects)
+        self.workers = Workers(context)
+        self.schedulers = Schedulers(context, self.masters)
+        self.changesources = ChangeSources(context, self.masters)
+        self.scheduler_changes = SchedulerChanges(context)
+        self.sourcestamps = SourceStamps(context)
+        self.changes = Changes(context, self.sourcestamps)
+        self.requests = Requests(context)
+        self.buildsets = Buildsets(context, self.sourcestamps, self.requests)
+        self.requests.buildsets = self.buildsets
+        self.builds = Builds(context, self.builders)
+        self.steps = Steps(context)
+        self.logs = Logs(context)
+        self.test_results = TestResults(context)
+        #: Ids of builds that the last run of this master left unfinished; now ended as RETRY.
+        self.abandoned_builds: list[int] = []
+
+    @property
+    def master_id(self) -> int:
+        """Id of this master."""
+        return self.context.master_id
+
+    async def open(self, master_name: str) -> None:
+        """Register this master, end what it left unfinished, and read what is open.
+
+        :param master_name: "hostname:basedir".
+        """
+        store, now = self.store, self.context.now()
+        new_id = store.next_id(schema.masters)
+
+        def take_over(tx: Connection) -> tuple[int, list[int]]:
+            me = recovery.register_master(tx, master_name, new_id=new_id, now=now)
+            return me, recovery.close_abandoned(tx, master_id=me, now=now)
+
+        self.context.master_id, self.abandoned_builds = await store.write(take_over)
+        load = await store.read(_Loaded)
+        self.masters.update((row.id, row) for row in load.masters)
+        self.projects.load(load.projects)
+        self.builders.load(
+            load.builders,
+            {
+                row.builderid: row.id
+                for row in load.builder_masters
+                if row.masterid == self.master_id
+            },
+        )
+        self.workers.load(load.workers, load.configured)
+        self.schedulers.load(load.schedulers)
+        self.changesources.load(load.changesources)
+        self.scheduler_changes.load(load.scheduler_changes)
+        self.state.load(load.state)
+        for buildset in load.buildsets:
+            self.buildsets.open[buildset.id] = buildset
+            for stamp in buildset.sourcestamps:
+                self.sourcestamps.remember(stamp)
+        for request in load.requests:
+            self.requests.open[request.id] = request
+            if not request.claimed:
+                self.requests.waiting[request.id] = request
+        me_row = self.masters[self.master_id]
+        self.context.tell(me_row.as_json, ("masters", str(self.master_id), "started"))
+
+    async def close(self) -> None:
+        """Write what is still to be written; this master is not active any more."""
+        self.logs.flush()
+        row = self.masters.get(self.master_id)
+        if row is not None:
+            row.active = False
+            row.last_active = self.context.now()
+            values = {"active": False, "last_active": row.last_active}
+            self.store.update(schema.masters, row.id, values)
+            self.context.tell(row.as_json, ("masters", str(row.id), "stopped"))
+        await self.store.durable()
+
+    def heartbeat(self) -> None:
+        """Note that this master is alive."""
+        row = self.masters[self.master_id]
+        row.last_active = self.context.now()
+        self.store.update(schema.masters, row.id, {"last_active": row.last_active})
+
+
+class _Loaded:
+    """Everything that is read at the start, over one connection."""
+
+    def __init__(self, tx: Connection) -> None:
+        self.masters = [
+            MasterRow(row.id, row.name, row.active, row.last_active)
+            for row in loading.all_rows(tx, schema.masters)
+        ]
+        self.projects = [
+            ProjectRow(**row._mapping) for row in loading.all_rows(tx, schema.projects)
+        ]
+        self.builder_masters = loading.all_rows(tx, schema.builder_masters)
+        self.builders = self._builders(tx)
+        self.configured: dict[tuple[int, int], int] = {}
+        self.workers = self._workers(tx)
+        self.schedulers = [
+            SchedulerRow(row.id, row.name, row.enabled, row.masterid)
+            for row in loading.all_rows(tx, schema.schedulers)
+        ]
+        self.changesources = [
+            ChangeSourceRow(row.id, row.name, row.masterid)
+            for row in loading.all_rows(tx, schema.changesources)
+        ]
+        self.scheduler_changes = [
+            (row.id, row.schedulerid, row.changeid, row.important)
+            for row in loading.all_rows(tx, schema.scheduler_changes)
+        ]
+        self.state = [
+            (row.id, row.object_name, row.class_name, row.key, row.value_json)
+            for row in loading.all_rows(tx, schema.object_state)
+        ]
+        self.buildsets = self._buildsets(tx)
+        self.requests = self._requests(tx)
+
+    def _builders(self, tx: Connection) -> list[Builder]:
+        summaries = {
+            row.id: BuilderSummary.from_text(row.summary_json)
+            for row in loading.all_rows(tx, schema.builder_summaries)
+        }
+        numbers = loading.highest_build_numbers(tx)
+        masters: dict[int, list[int]] = {}
+        for row in self.builder_masters:
+            masters.setdefault(row.builderid, []).append(row.masterid)
+        return [
+            Builder(
+                id=row.id,
+                name=row.name,
+                description=row.description,
+                description_format=row.description_format,
+                description_html=row.description_html,
+                projectid=row.projectid,
+                tags=loading.decoded(row.tags_json),
+                masterids=sorted(masters.get(row.id, [])),
+                next_number=numbers.get(row.id, 0) + 1,
+                summary=summaries.get(row.id) or BuilderSummary(),
+            )
+            for row in loading.all_rows(tx, schema.builders)
+        ]
+
+    def _workers(self, tx: Connection) -> list[WorkerRow]:
+        on: dict[int, list[tuple[int, int]]] = {}
+        for row in loading.all_rows(tx, schema.configured_workers):
+            on.setdefault(row.workerid, []).append((row.builderid, row.masterid))
+            self.configured[row.workerid, row.builderid] = row.id
+        connected: dict[int, list[int]] = {}
+        for row in loading.all_rows(tx, schema.connected_workers):
+            connected.setdefault(row.workerid, []).append(row.masterid)
+        return [
+            WorkerRow(
+                id=row.id,
+                name=row.name,
+                info=loading.decoded(row.info_json),
+                paused=row.paused,
+                pause_reason=row.pause_reason,
+                graceful=row.graceful,
+                connected_to=connected.get(row.id, []),
+                configured_on=sorted(on.get(row.id, [])),
+                last_seen_at=row.last_seen_at,
+            )
+            for row in loading.all_rows(tx, schema.workers)
+        ]
+
+    def _buildsets(self, tx: Connection) -> list[Buildset]:
+        stamps: dict[int, list[dict[str, Any]]] = {}
+        for buildsetid, stamp in loading.stamps_of_open_buildsets(tx):
+            stamps.setdefault(buildsetid, []).append(stamp)
+        return [
+            Buildset(
+                id=row.id,
+                reason=row.reason,
+                submitted_at=row.submitted_at,
+                scheduler=row.scheduler,
+                external_idstring=row.external_idstring,
+                parent_buildid=row.parent_buildid,
+                parent_relationship=row.parent_relationship,
+                rebuilt_buildid=row.rebuilt_buildid,
+                sourcestamps=stamps.get(row.id, []),
+                properties=properties_from_json(row.properties_json),
+            )
+            for row in loading.open_buildsets(tx)
+        ]
+
+    def _requests(self, tx: Connection) -> list[Request]:
+        by_id = {buildset.id: buildset for buildset in self.buildsets}
+        found = []
+        for row in loading.requests_of_open_buildsets(tx):
+            buildset = by_id[row.buildsetid]
+            if row.complete:
+                buildset.worst = worst_status(buildset.worst, row.results)
+                continue
+            buildset.open_requests.add(row.id)
+            found.append(
+                Request(
+                    id=row.id,
+                    buildset=buildset,
+                    builderid=row.builderid,
+                    priority=row.priority,
+                    submitted_at=row.submitted_at,
+                    waited_for=row.waited_for,
+                    claimed_at=row.claimed_at,
+                    claimed_by=row.claimed_by_masterid,
+                )
+            )
+        return found

@@ -1,0 +1,388 @@
+"""What the master holds in memory: everything that is not in a final state, and who does it.
+
+Each class is a resource of the REST model; ``as_json()`` gives it as such a dict. They hold what
+the rows in storage hold: rows are written from them, and after a restart they are made from rows.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ci_master.data.logs import LogWriter
+
+#: name -> (value, source)
+PropertyDict = dict[str, tuple[Any, str]]
+
+
+def properties_as_json(properties: Mapping[str, tuple[Any, str]]) -> dict[str, list[Any]]:
+    """Properties in the form of REST and of storage: name -> [value, source]."""
+    return {name: [value, source] for name, (value, source) in properties.items()}
+
+
+def properties_from_json(text: str) -> PropertyDict:
+    """Properties as stored."""
+    return {name: (value, source) for name, (value, source) in json.loads(text).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class WaitReason:
+    """Why a request waits: a sentence for a person, and links to the cause."""
+
+    kind: str  # offline, paused, quarantined, stopping, busy, lock, order, builder, held, ...
+    text: str
+    links: tuple[tuple[str, str], ...] = ()  # (label, path of a page)
+
+    def as_json(self) -> dict[str, Any]:
+        """As told to browsers."""
+        links = [{"label": label, "url": url} for label, url in self.links]
+        return {"kind": self.kind, "text": self.text, "links": links}
+
+
+@dataclass(slots=True)
+class MasterRow:
+    """A master of this database."""
+
+    id: int
+    name: str
+    active: bool
+    last_active: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The REST resource."""
+        return {
+            "masterid": self.id,
+            "name": self.name,
+            "active": self.active,
+            "last_active": self.last_active,
+        }
+
+
+@dataclass(slots=True)
+class BuilderSummary:
+    """What pages show of a builder, kept so that they need not look at its builds."""
+
+    RECENT = 15
+    DURATIONS = 10
+
+    #: The build that ended last, as REST dict; None if none ever did.
+    latest: dict[str, Any] | None = None
+    #: (number, result) of the builds that ended last, newest first.
+    recent: list[tuple[int, int]] = field(default_factory=list)
+    #: How many builds in a row had the newest result, and since which number.
+    streak_results: int | None = None
+    streak_length: int = 0
+    streak_since_number: int | None = None
+    last_success_at: int | None = None
+    #: Seconds that the last successful builds took, newest first.
+    durations: list[int] = field(default_factory=list)
+
+    @property
+    def median_s(self) -> int | None:
+        """Median seconds of the last successful builds; None if there were none."""
+        return int(median(self.durations)) if self.durations else None
+
+    def take(self, build: "BuildRow") -> None:
+        """Count a build that has just ended."""
+        assert build.results is not None and build.complete_at is not None
+        self.latest = build.as_json()
+        self.recent = [(build.number, build.results), *self.recent[: self.RECENT - 1]]
+        if self.streak_results == build.results:
+            self.streak_length += 1
+        else:
+            self.streak_results, self.streak_length = build.results, 1
+            self.streak_since_number = build.number
+        if build.results in (0, 1):
+            self.last_success_at = build.complete_at
+            took = build.complete_at - build.started_at
+            self.durations = [took, *self.durations[: self.DURATIONS - 1]]
+
+    def to_text(self) -> str:
+        """As stored."""
+        return json.dumps(
+            [
+                self.latest,
+                self.recent,
+                self.streak_results,
+                self.streak_length,
+                self.streak_since_number,
+                self.last_success_at,
+                self.durations,
+            ],
+            separators=(",", ":"),
+        )
+
+    @classmethod
+    def from_text(cls, text: str) -> "BuilderSummary":
+        """From what :meth:`to_text` gave."""
+        latest, recent, *others = json.loads(text)
+        return cls(latest, [(number, results) for number, results in recent], *others)
+
+
+@dataclass(slots=True, eq=False)
+class Builder:
+    """A builder that this or another master has, or had."""
+
+    id: int
+    name: str
+    description: str | None = None
+    description_format: str | None = None
+    description_html: str | None = None
+    projectid: int | None = None
+    tags: list[str] = field(default_factory=list)
+    masterids: list[int] = field(default_factory=list)
+    next_number: int = 1
+    summary: BuilderSummary = field(default_factory=BuilderSummary)
+
+    @property
+    def active(self) -> bool:
+        """Whether any master is configured with it."""
+        return bool(self.masterids)
+
+    def as_json(self) -> dict[str, Any]:
+        """The REST resource."""
+        return {
+            "builderid": self.id,
+            "name": self.name,
+            "masterids": self.masterids,
+            "description": self.description,
+            "description_format": self.description_format,
+            "description_html": self.description_html,
+            "projectid": self.projectid,
+            "tags": self.tags,
+        }
+
+
+WORKER_INFO_FIELDS = ("admin", "host", "access_uri", "version")
+
+
+@dataclass(slots=True, eq=False)
+class WorkerRow:
+    """A worker that is or was configured."""
+
+    id: int
+    name: str
+    info: dict[str, Any] = field(default_factory=dict)
+    paused: bool = False
+    pause_reason: str | None = None
+    graceful: bool = False
+    connected_to: list[int] = field(default_factory=list)  # ids of masters
+    configured_on: list[tuple[int, int]] = field(default_factory=list)  # (builderid, masterid)
+    last_seen_at: int | None = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether any master has it connected."""
+        return bool(self.connected_to)
+
+    def as_json(self) -> dict[str, Any]:
+        """The REST resource."""
+        return {
+            "workerid": self.id,
+            "name": self.name,
+            "workerinfo": {key: self.info.get(key) for key in WORKER_INFO_FIELDS},
+            "paused": self.paused,
+            "pause_reason": self.pause_reason,
+            "graceful": self.graceful,
+            "connected_to": [{"masterid": master} for master in self.connected_to],
+            "configured_on": [
+                {"builderid": builder, "masterid": master} for builder, master in self.configured_on
+            ],
+        }
+
+
+@dataclass(slots=True, eq=False)
+class SchedulerRow:
+    """A scheduler that is or was configured."""
+
+    id: int
+    name: str
+    enabled: bool = True
+    masterid: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class ChangeSourceRow:
+    """A change source that is or was configured."""
+
+    id: int
+    name: str
+    masterid: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class ProjectRow:
+    """A project that is or was configured."""
+
+    id: int
+    name: str
+    slug: str
+    description: str | None = None
+    description_format: str | None = None
+    description_html: str | None = None
+    active: bool = True
+
+    def as_json(self) -> dict[str, Any]:
+        """The REST resource."""
+        return {
+            "projectid": self.id,
+            "name": self.name,
+            "slug": self.slug,
+            "active": self.active,
+            "description": self.description,
+            "description_format": self.description_format,
+            "description_html": self.description_html,
+        }
+
+
+@dataclass(slots=True, eq=False)
+class Buildset:
+    """Requests that were made together, of the same sources."""
+
+    id: int
+    reason: str
+    submitted_at: int
+    scheduler: str | None = None
+    external_idstring: str | None = None
+    complete: bool = False
+    complete_at: int | None = None
+    results: int | None = None
+    parent_buildid: int | None = None
+    parent_relationship: str | None = None
+    rebuilt_buildid: int | None = None
+    sourcestamps: list[dict[str, Any]] = field(default_factory=list)
+    properties: PropertyDict = field(default_factory=dict)
+    #: Ids of its requests that are not complete yet, and the worst result of those that are.
+    open_requests: set[int] = field(default_factory=set)
+    worst: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """The REST resource."""
+        return {
+            "bsid": self.id,
+            "external_idstring": self.external_idstring,
+            "reason": self.reason,
+            "rebuilt_buildid": self.rebuilt_buildid,
+            "submitted_at": self.submitted_at,
+            "complete": self.complete,
+            "complete_at": self.complete_at,
+            "results": self.results,
+            "sourcestamps": self.sourcestamps,
+            "parent_buildid": self.parent_buildid,
+            "parent_relationship": self.parent_relationship,
+        }
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """A build that is wanted."""
+
+    id: int
+    buildset: Buildset
+    builderid: int
+    priority: int
+    submitted_at: int
+    waited_for: bool = False
+    claimed_at: int | None = None
+    claimed_by: int | None = None
+    complete: bool = False
+    complete_at: int | None = None
+    results: int = -1
+    waits: WaitReason | None = None
+
+    @property
+    def claimed(self) -> bool:
+        """Whether a master has taken it."""
+        return self.claimed_by is not None
+
+    def as_json(self) -> dict[str, Any]:
+        """The REST resource, without its properties."""
+        return {
+            "buildrequestid": self.id,
+            "buildsetid": self.buildset.id,
+            "builderid": self.builderid,
+            "priority": self.priority,
+            "claimed": self.claimed_by is not None,
+            "claimed_at": self.claimed_at,
+            "claimed_by_masterid": self.claimed_by,
+            "complete": self.complete,
+            "results": self.results,
+            "submitted_at": self.submitted_at,
+            "complete_at": self.complete_at,
+            "waited_for": self.waited_for,
+            "properties": None,
+        }
+
+
+@dataclass(slots=True, eq=False)
+class StepRow:
+    """A step of a build."""
+
+    id: int
+    number: int
+    name: str
+    buildid: int
+    started_at: int | None = None
+    locks_acquired_at: int | None = None
+    complete_at: int | None = None
+    state_string: str = "pending"
+    results: int | None = None
+    urls: list[dict[str, str]] = field(default_factory=list)
+    hidden: bool = False
+    logs: "list[LogWriter]" = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """The REST resource."""
+        return {
+            "stepid": self.id,
+            "number": self.number,
+            "name": self.name,
+            "buildid": self.buildid,
+            "started_at": self.started_at,
+            "locks_acquired_at": self.locks_acquired_at,
+            "complete": self.complete_at is not None,
+            "complete_at": self.complete_at,
+            "results": self.results,
+            "state_string": self.state_string,
+            "urls": self.urls,
+            "hidden": self.hidden,
+        }
+
+
+@dataclass(slots=True, eq=False)
+class BuildRow:
+    """A build that runs, or has just ended."""
+
+    id: int
+    number: int
+    builderid: int
+    request: Request
+    workerid: int | None
+    masterid: int
+    started_at: int
+    complete_at: int | None = None
+    state_string: str = "created"
+    results: int | None = None
+    locks_duration_s: int = 0
+    properties: PropertyDict = field(default_factory=dict)
+    steps: list[StepRow] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """The REST resource, without its properties."""
+        return {
+            "buildid": self.id,
+            "number": self.number,
+            "builderid": self.builderid,
+            "buildrequestid": self.request.id,
+            "workerid": self.workerid,
+            "masterid": self.masterid,
+            "started_at": self.started_at,
+            "complete": self.complete_at is not None,
+            "complete_at": self.complete_at,
+            "locks_duration_s": self.locks_duration_s,
+            "state_string": self.state_string,
+            "results": self.results,
+            "properties": {},
+        }

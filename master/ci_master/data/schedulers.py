@@ -1,0 +1,153 @@
+"""Schedulers and change sources: their rows, and the changes that schedulers keep."""
+
+from collections.abc import Iterable, Sequence
+
+from ci_master.data.context import Context
+from ci_master.data.model import ChangeSourceRow, MasterRow, SchedulerRow
+from ci_master.storage import schema
+
+
+class Schedulers:
+    """Schedulers by id and name."""
+
+    def __init__(self, context: Context, masters: dict[int, MasterRow]) -> None:
+        self._context = context
+        self._masters = masters
+        self.by_id: dict[int, SchedulerRow] = {}
+        self.by_name: dict[str, SchedulerRow] = {}
+
+    def load(self, rows: Iterable[SchedulerRow]) -> None:
+        """Take what storage holds."""
+        for row in rows:
+            self.by_id[row.id] = self.by_name[row.name] = row
+
+    async def sync(self, names: Sequence[str]) -> None:
+        """Make them this master's, in one transaction; those not named are nobody's."""
+        store, me = self._context.store, self._context.master_id
+        for name in names:
+            row = self.by_name.get(name)
+            if row is None:
+                row = SchedulerRow(store.next_id(schema.schedulers), name, masterid=me)
+                self.by_id[row.id] = self.by_name[name] = row
+                values = {"name": name, "enabled": True, "masterid": me}
+                store.insert(schema.schedulers, {"id": row.id, **values})
+            elif row.masterid != me:
+                row.masterid = me
+                store.update(schema.schedulers, row.id, {"masterid": me})
+        wanted = set(names)
+        for row in self.by_name.values():
+            if row.name not in wanted and row.masterid == me:
+                row.masterid = None
+                store.update(schema.schedulers, row.id, {"masterid": None})
+        await store.durable()
+
+    def set_enabled(self, row: SchedulerRow, enabled: bool) -> None:
+        """Let it act, or ignore everything."""
+        row.enabled = enabled
+        self._context.store.update(schema.schedulers, row.id, {"enabled": enabled})
+        self._context.tell(lambda: self.as_json(row), ("schedulers", str(row.id), "updated"))
+
+    def as_json(self, row: SchedulerRow) -> dict[str, object]:
+        """The REST resource."""
+        master = self._masters.get(row.masterid) if row.masterid is not None else None
+        return {
+            "schedulerid": row.id,
+            "name": row.name,
+            "enabled": row.enabled,
+            "master": master.as_json() if master else None,
+        }
+
+
+class ChangeSources:
+    """Change sources by id and name."""
+
+    def __init__(self, context: Context, masters: dict[int, MasterRow]) -> None:
+        self._context = context
+        self._masters = masters
+        self.by_id: dict[int, ChangeSourceRow] = {}
+        self.by_name: dict[str, ChangeSourceRow] = {}
+
+    def load(self, rows: Iterable[ChangeSourceRow]) -> None:
+        """Take what storage holds."""
+        for row in rows:
+            self.by_id[row.id] = self.by_name[row.name] = row
+
+    async def sync(self, names: Sequence[str]) -> None:
+        """Make them this master's; those not named are nobody's."""
+        store, me = self._context.store, self._context.master_id
+        for name in names:
+            row = self.by_name.get(name)
+            if row is None:
+                row = ChangeSourceRow(store.next_id(schema.changesources), name, me)
+                self.by_id[row.id] = self.by_name[name] = row
+                store.insert(schema.changesources, {"id": row.id, "name": name, "masterid": me})
+            elif row.masterid != me:
+                row.masterid = me
+                store.update(schema.changesources, row.id, {"masterid": me})
+        wanted = set(names)
+        for row in self.by_name.values():
+            if row.name not in wanted and row.masterid == me:
+                row.masterid = None
+                store.update(schema.changesources, row.id, {"masterid": None})
+        await store.durable()
+
+    def as_json(self, row: ChangeSourceRow) -> dict[str, object]:
+        """The REST resource."""
+        master = self._masters.get(row.masterid) if row.masterid is not None else None
+        return {
+            "changesourceid": row.id,
+            "name": row.name,
+            "master": master.as_json() if master else None,
+        }
+
+
+class SchedulerChanges:
+    """Changes that schedulers have seen and not yet built."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        #: scheduler id -> change id -> (whether it is important, row id)
+        self._pending: dict[int, dict[int, tuple[bool, int]]] = {}
+
+    def load(self, rows: Iterable[tuple[int, int, int, bool]]) -> None:
+        """Take what storage holds: row id, scheduler, change, important."""
+        for row_id, schedulerid, changeid, important in rows:
+            self._pending.setdefault(schedulerid, {})[changeid] = (important, row_id)
+
+    def add(self, schedulerid: int, changeid: int, important: bool) -> None:
+        """Keep a change for a scheduler; it may be kept already."""
+        pending = self._pending.setdefault(schedulerid, {})
+        store, table = self._context.store, schema.scheduler_changes
+        known = pending.get(changeid)
+        if known is not None:
+            pending[changeid] = (important, known[1])
+            store.update(table, known[1], {"important": important})
+            return
+        row_id = store.next_id(table)
+        pending[changeid] = (important, row_id)
+        values = {"schedulerid": schedulerid, "changeid": changeid, "important": important}
+        store.insert(table, {"id": row_id, **values})
+
+    async def pending(self, schedulerid: int) -> list[tuple[int, bool]]:
+        """The changes kept for a scheduler: (id, important), oldest first."""
+        kept = self._pending.get(schedulerid, {})
+        return sorted((changeid, important) for changeid, (important, _) in kept.items())
+
+    def pending_all(self) -> dict[int, list[tuple[int, bool]]]:
+        """The same for all schedulers that have any."""
+        return {
+            schedulerid: sorted((changeid, important) for changeid, (important, _) in kept.items())
+            for schedulerid, kept in self._pending.items()
+            if kept
+        }
+
+    def remove(self, schedulerid: int, changeids: Iterable[int] | None = None) -> None:
+        """Forget changes of a scheduler; all of them if none are named."""
+        kept = self._pending.get(schedulerid, {})
+        wanted = list(kept) if changeids is None else [id for id in changeids if id in kept]
+        gone = [kept.pop(changeid)[1] for changeid in wanted]
+        if gone:
+            table = schema.scheduler_changes
+            self._context.store.execute(
+                lambda tx: tx.execute(table.delete().where(table.c.id.in_(gone)))
+            )

@@ -1,0 +1,127 @@
+"""Source stamps: what exactly is built. Equal stamps share a row."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ci_master.data.context import Context
+from ci_master.storage import schema
+from ci_master.storage import sourcestamps as rows
+
+_REMEMBERED = 2000
+
+Stamp = Mapping[str, Any]
+
+
+class SourceStamps:
+    """Finds or adds source stamps; remembers those used lately."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._by_id: OrderedDict[int, dict[str, Any]] = OrderedDict()
+        self._by_hash: OrderedDict[str, int] = OrderedDict()
+
+    def known(self, stamp: Stamp | int) -> dict[str, Any] | None:
+        """The REST source stamp, if it can be told without asking storage."""
+        if isinstance(stamp, int):
+            return self._by_id.get(stamp)
+        if stamp.get("patch"):
+            return None
+        ssid = self._by_hash.get(stamp_hash(stamp, None))
+        return None if ssid is None else self._by_id.get(ssid)
+
+    def remember(self, stamp: dict[str, Any]) -> None:
+        """Keep a REST source stamp at hand."""
+        self._by_id[stamp["ssid"]] = stamp
+        if stamp["patch"] is None:
+            self._by_hash[stamp_hash(stamp, None)] = stamp["ssid"]
+        for memory in (self._by_id, self._by_hash):
+            while len(memory) > _REMEMBERED:
+                memory.popitem(last=False)
+
+    async def resolve(self, stamps: list[Stamp | int]) -> list[dict[str, Any]]:
+        """The REST source stamps for these; new ones are stored.
+
+        :raises KeyError: if there is no source stamp with an id given.
+        """
+        found = [self.known(stamp) for stamp in stamps]
+        if None not in found:
+            return [stamp for stamp in found if stamp is not None]
+        finders = [self.finder(stamp) for stamp in stamps]
+        resolved = await self._context.store.write(lambda tx: [find(tx) for find in finders])
+        for stamp in resolved:
+            self.remember(stamp)
+        return resolved
+
+    def finder(self, stamp: Stamp | int) -> "Finder":
+        """A function of a connection that finds or adds the stamp."""
+        store, now = self._context.store, self._context.now()
+        if isinstance(stamp, int):
+            return Finder(stamp, {}, None, 0)
+        patch = stamp.get("patch")
+        patch_row: dict[str, Any] | None = None
+        if patch:
+            patch_row = {
+                "id": store.next_id(schema.patches),
+                "level": int(patch.get("level", 1)),
+                "body": _bytes(patch["body"]),
+                "author": patch.get("author") or "",
+                "comment": patch.get("comment") or "",
+                "subdir": patch.get("subdir") or "",
+            }
+        row = {
+            "id": store.next_id(schema.sourcestamps),
+            "hash": stamp_hash(stamp, patch_row["id"] if patch_row else None),
+            "branch": stamp.get("branch"),
+            "revision": stamp.get("revision"),
+            "repository": stamp.get("repository") or "",
+            "project": stamp.get("project") or "",
+            "codebase": stamp.get("codebase") or "",
+            "patchid": patch_row["id"] if patch_row else None,
+            "created_at": now,
+        }
+        return Finder(None, row, patch_row, now)
+
+
+class Finder:
+    """Finds or adds one source stamp, within a transaction; gives it as in REST."""
+
+    def __init__(
+        self,
+        ssid: int | None,
+        row: dict[str, Any],
+        patch_row: dict[str, Any] | None,
+        now: int,
+    ) -> None:
+        self._ssid = ssid
+        self._row = row
+        self._patch_row = patch_row
+
+    def __call__(self, tx: Connection) -> dict[str, Any]:
+        if self._ssid is None:
+            return rows.find_or_add(tx, self._row, self._patch_row)
+        found = rows.get(tx, self._ssid)
+        if found is None:
+            raise KeyError(f"there is no source stamp {self._ssid}")
+        return found
+
+
+def stamp_hash(stamp: Stamp, patchid: int | None) -> str:
+    """What equal source stamps have in common."""
+    parts = (
+        stamp.get("branch"),
+        stamp.get("revision"),
+        stamp.get("repository") or "",
+        stamp.get("project") or "",
+        stamp.get("codebase") or "",
+        None if patchid is None else str(patchid),
+    )
+    joined = b"\0".join(b"\xf5" if part is None else part.encode() for part in parts)
+    return hashlib.sha1(joined, usedforsecurity=False).hexdigest()
+
+
+def _bytes(body: bytes | str) -> bytes:
+    return body.encode() if isinstance(body, str) else body

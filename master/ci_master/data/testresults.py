@@ -1,0 +1,76 @@
+"""Test results: sets of a step, and the results in them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ci_master.data.context import Context
+from ci_master.data.model import BuildRow, StepRow
+from ci_master.storage import schema
+
+
+class TestResults:
+    """Adds sets and results; they are read from storage."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._sets: dict[int, dict[str, Any]] = {}  # those not complete
+
+    def add_set(
+        self, build: BuildRow, step: StepRow, *, description: str | None, category: str,
+        value_unit: str,
+    ) -> int:  # fmt: skip
+        """Begin a set of results of one kind; gives its id."""
+        store, table = self._context.store, schema.test_result_sets
+        row: dict[str, Any] = {
+            "id": store.next_id(table),
+            "builderid": build.builderid,
+            "buildid": build.id,
+            "stepid": step.id,
+            "description": description,
+            "category": category,
+            "value_unit": value_unit,
+            "tests_passed": None,
+            "tests_failed": None,
+            "complete": False,
+        }
+        store.insert(table, row)
+        self._sets[row["id"]] = dict(row)
+        self._tell(row, "new")
+        return int(row["id"])
+
+    def add(self, set_id: int, results: Sequence[Mapping[str, Any]]) -> None:
+        """Add results: value and, where known, test_name, test_code_path, line, duration_ns."""
+        store, table = self._context.store, schema.test_results
+        builderid = self._sets[set_id]["builderid"]
+        for result in results:
+            store.insert(
+                table,
+                {
+                    "id": store.next_id(table),
+                    "builderid": builderid,
+                    "test_result_setid": set_id,
+                    "test_name": result.get("test_name"),
+                    "test_code_path": result.get("test_code_path"),
+                    "line": result.get("line"),
+                    "duration_ns": result.get("duration_ns"),
+                    "value": str(result["value"]),
+                },
+            )
+
+    def complete_set(
+        self, set_id: int, *, tests_passed: int | None = None, tests_failed: int | None = None
+    ) -> None:
+        """End a set. May be asked for twice."""
+        row = self._sets.pop(set_id, None)
+        if row is None:
+            return
+        values = {"tests_passed": tests_passed, "tests_failed": tests_failed, "complete": True}
+        self._context.store.update(schema.test_result_sets, set_id, values)
+        self._tell({**row, **values}, "completed")
+
+    def _tell(self, row: Mapping[str, Any], event: str) -> None:
+        message = {key: value for key, value in row.items() if key != "id"}
+        self._context.tell(
+            lambda: {"test_result_setid": row["id"], **message},
+            ("test_result_sets", str(row["id"]), event),
+        )

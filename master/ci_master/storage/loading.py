@@ -1,0 +1,63 @@
+"""What a master reads once, when it starts: everything that is not in a final state."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from ci_master.storage import schema, sourcestamps
+
+
+def all_rows(tx: Connection, table: Any) -> Sequence[Row[Any]]:
+    """A whole table, which is small."""
+    return tx.execute(select(table).order_by(table.c.id)).all()
+
+
+def highest_build_numbers(tx: Connection) -> dict[int, int]:
+    """Builder id -> number of its newest build."""
+    b = schema.builds
+    newest = (
+        select(func.max(b.c.number)).where(b.c.builderid == schema.builders.c.id).scalar_subquery()
+    )
+    found = tx.execute(select(schema.builders.c.id, newest))
+    return {builderid: number for builderid, number in found if number is not None}
+
+
+def open_buildsets(tx: Connection) -> Sequence[Row[Any]]:
+    """Buildsets that are not complete."""
+    t = schema.buildsets
+    return tx.execute(select(t).where(~t.c.complete).order_by(t.c.id)).all()
+
+
+def requests_of_open_buildsets(tx: Connection) -> Sequence[Row[Any]]:
+    """All requests, also complete ones, of buildsets that are not complete."""
+    t, sets = schema.buildrequests, schema.buildsets
+    joined = t.join(sets, t.c.buildsetid == sets.c.id)
+    return tx.execute(select(t).select_from(joined).where(~sets.c.complete).order_by(t.c.id)).all()
+
+
+def stamps_of_open_buildsets(tx: Connection) -> list[tuple[int, dict[str, Any]]]:
+    """Buildset id and REST source stamp, for buildsets that are not complete."""
+    links, sets = schema.buildset_sourcestamps, schema.buildsets
+    joined = links.join(sets, links.c.buildsetid == sets.c.id)
+    query = (
+        select(links.c.buildsetid, links.c.sourcestampid)
+        .select_from(joined)
+        .where(~sets.c.complete)
+        .order_by(links.c.id)
+    )
+    known: dict[int, dict[str, Any]] = {}
+    found = []
+    for buildsetid, ssid in tx.execute(query).all():
+        if ssid not in known:
+            stamp = sourcestamps.get(tx, ssid)
+            assert stamp is not None  # the reference is checked
+            known[ssid] = stamp
+        found.append((buildsetid, known[ssid]))
+    return found
+
+
+def decoded(text: str) -> Any:
+    """JSON text of a column."""
+    return json.loads(text)

@@ -1,0 +1,85 @@
+"""What a master does to its rows when it starts: what it left running has been cut off."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from ci_common.results import CANCELLED, RETRY
+from ci_master.storage.schema import (
+    buildrequests,
+    builds,
+    connected_workers,
+    logchunks,
+    logs,
+    masters,
+    steps,
+)
+
+_CUT_OFF = "retry master restarted"
+
+
+def register_master(tx: Connection, name: str, *, new_id: int, now: int) -> int:
+    """The id of the master with this name, which is active from now on."""
+    known = tx.execute(select(masters.c.id).where(masters.c.name == name)).scalar()
+    if known is None:
+        row = {"id": new_id, "name": name, "active": True, "last_active": now}
+        tx.execute(insert(masters), row)
+        return new_id
+    values = {"active": True, "last_active": now}
+    tx.execute(update(masters).where(masters.c.id == known).values(values))
+    return known
+
+
+def close_abandoned(tx: Connection, *, master_id: int, now: int) -> list[int]:
+    """End what this master left unfinished: builds as RETRY, and their requests wait again.
+
+    :returns: ids of those builds.
+    """
+    mine = (builds.c.masterid == master_id) & builds.c.complete_at.is_(None)
+    abandoned = list(tx.execute(select(builds.c.id).where(mine)).scalars())
+    tx.execute(
+        update(builds).where(mine).values(complete_at=now, results=RETRY, state_string=_CUT_OFF)
+    )
+    if abandoned:
+        _end_steps(tx, abandoned, now)
+    tx.execute(
+        update(buildrequests)
+        .where((buildrequests.c.claimed_by_masterid == master_id) & ~buildrequests.c.complete)
+        .values(claimed_by_masterid=None, claimed_at=None)
+    )
+    tx.execute(delete(connected_workers).where(connected_workers.c.masterid == master_id))
+    return abandoned
+
+
+def _end_steps(tx: Connection, build_ids: Sequence[int], now: int) -> None:
+    open_steps = steps.c.buildid.in_(build_ids) & steps.c.complete_at.is_(None)
+    step_ids = list(tx.execute(select(steps.c.id).where(open_steps)).scalars())
+    begun = steps.c.started_at.is_not(None)
+    tx.execute(
+        update(steps)
+        .where(open_steps & begun)
+        .values(complete_at=now, results=RETRY, state_string=_CUT_OFF)
+    )
+    tx.execute(
+        update(steps)
+        .where(open_steps & ~begun)
+        .values(complete_at=now, results=CANCELLED, state_string="not run")
+    )
+    if not step_ids:
+        return
+    # What was stored of their logs stays, and counts.
+    stored = (
+        select(func.coalesce(func.sum(logchunks.c.line_count), 0))
+        .where(logchunks.c.logid == logs.c.id)
+        .scalar_subquery()
+    )
+    stored_bytes = (
+        select(func.coalesce(func.sum(logchunks.c.num_bytes), 0))
+        .where(logchunks.c.logid == logs.c.id)
+        .scalar_subquery()
+    )
+    tx.execute(
+        update(logs)
+        .where(logs.c.stepid.in_(step_ids) & ~logs.c.complete)
+        .values(complete=True, num_lines=stored, num_bytes=stored_bytes)
+    )

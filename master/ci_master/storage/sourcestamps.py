@@ -1,0 +1,74 @@
+"""Rows of source stamps and their patches."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from ci_master.storage.schema import patches
+from ci_master.storage.schema import sourcestamps as t
+
+_WITH_PATCH = select(
+    t,
+    patches.c.level,
+    patches.c.author.label("patch_author"),
+    patches.c.comment.label("patch_comment"),
+    patches.c.subdir,
+).select_from(t.outerjoin(patches, t.c.patchid == patches.c.id))
+
+
+def find_or_add(
+    tx: Connection, row: Mapping[str, Any], patch_row: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """The stamp with this hash as REST dict; ``row`` is stored if there was none."""
+    found = tx.execute(_WITH_PATCH.where(t.c.hash == row["hash"])).first()
+    if found is not None:
+        return as_json(found._mapping)
+    if patch_row is not None:
+        tx.execute(insert(patches), dict(patch_row))
+    tx.execute(insert(t), dict(row))
+    extra: dict[str, Any] = {"level": None}
+    if patch_row is not None:
+        extra = {
+            "level": patch_row["level"],
+            "patch_author": patch_row["author"],
+            "patch_comment": patch_row["comment"],
+            "subdir": patch_row["subdir"],
+        }
+    return as_json({**row, **extra})
+
+
+def get(tx: Connection, ssid: int) -> dict[str, Any] | None:
+    """The stamp with this id as REST dict."""
+    found = tx.execute(_WITH_PATCH.where(t.c.id == ssid)).first()
+    return None if found is None else as_json(found._mapping)
+
+
+def patch_body(tx: Connection, patchid: int) -> bytes | None:
+    """The text of a patch."""
+    query = select(patches.c.body).where(patches.c.id == patchid)
+    return tx.execute(query).scalar()
+
+
+def as_json(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A row of the stamp and its patch's columns as REST source stamp."""
+    patch = None
+    if row["patchid"] is not None:
+        patch = {
+            "patchid": row["patchid"],
+            "level": row["level"],
+            "author": row["patch_author"],
+            "comment": row["patch_comment"],
+            "subdir": row["subdir"],
+            "body": None,
+        }
+    return {
+        "ssid": row["id"],
+        "branch": row["branch"],
+        "revision": row["revision"],
+        "repository": row["repository"],
+        "project": row["project"],
+        "codebase": row["codebase"],
+        "patch": patch,
+        "created_at": row["created_at"],
+    }
