@@ -1,0 +1,70 @@
+"""Secrets kept by ``pass``, the standard Unix password store."""
+
+import os
+import shutil
+import subprocess
+from typing import Any
+
+from twisted.logger import Logger
+
+from ci_master.secrets.base import SecretProviderBase
+
+__all__ = ["SecretInPass"]
+
+#: Seconds after which ``pass`` is taken to hang, for example at a passphrase prompt.
+_PATIENCE_S = 60
+
+
+class SecretInPass(SecretProviderBase):
+    """Asks ``pass NAME``; the secret is the first line that it prints.
+
+    :param gpgPassphrase: unlocks the key, where no agent does.
+    :param dirname: the store's directory; default: as ``pass`` itself finds it.
+    """
+
+    name = "SecretInPass"
+    log = Logger()
+
+    def checkConfig(self, gpgPassphrase: str | None = None, dirname: str | None = None) -> None:
+        """The program and the directory must exist."""
+        faults = []
+        if shutil.which("pass") is None:
+            faults.append(("there is no program 'pass' in PATH", "install pass"))
+        if dirname is not None and not os.path.isdir(dirname):
+            faults.append((f"there is no directory {dirname}", ""))
+        self.refuse(faults)
+
+    def reconfigService(self, gpgPassphrase: str | None = None, dirname: str | None = None) -> None:
+        """Take over the arguments."""
+        self._environment: dict[str, str] = {}
+        if gpgPassphrase:
+            self._environment["PASSWORD_STORE_GPG_OPTS"] = f"--passphrase {gpgPassphrase}"
+        if dirname:
+            self._environment["PASSWORD_STORE_DIR"] = dirname
+
+    def get(self, entry: str) -> Any:
+        """The first line ``pass`` prints for the name; None if it fails, which is logged."""
+        return self.in_thread(self._ask, entry)
+
+    def _ask(self, entry: str) -> str | None:
+        if entry.startswith("-"):
+            return None  # it would be taken for an option
+        try:
+            done = subprocess.run(
+                ["pass", entry],
+                env={**os.environ, **self._environment},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                timeout=_PATIENCE_S,
+                text=True,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            self.log.error("pass could not be asked for {entry}: {error}", entry=entry, error=error)
+            return None
+        if done.returncode != 0:
+            said = done.stderr.strip()
+            self.log.warn("pass does not give {entry}: {said}", entry=entry, said=said)
+            return None
+        lines = done.stdout.splitlines()
+        return lines[0] if lines else None

@@ -1,0 +1,71 @@
+"""All secret providers, in the order in which they are asked."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import maybeDeferred
+
+from ci_common.aio import call_override
+from ci_master.secrets.base import SecretDetails, SecretProviderBase
+
+__all__ = ["Secrets"]
+
+
+class Secrets:
+    """Finds secrets in the providers of the running configuration.
+
+    Values are not kept: a secret that changes is seen by the next build.
+
+    :param in_thread: ``in_thread(function, *args)`` runs blocking work of providers.
+    :param master: the public facade, for users' own providers.
+    """
+
+    def __init__(
+        self,
+        providers: Sequence[SecretProviderBase] = (),
+        *,
+        in_thread: Callable[..., Any] | None = None,
+        master: Any = None,
+    ) -> None:
+        self.providers: list[SecretProviderBase] = []
+        self._in_thread = in_thread
+        self._master = master
+        self._fresh = list(providers)
+
+    async def start(self) -> None:
+        """Start the providers given to the constructor."""
+        fresh, self._fresh = self._fresh, []
+        await self.replace(fresh)
+
+    async def replace(self, providers: Sequence[SecretProviderBase]) -> None:
+        """Use these from now on. Those that are already in use are left alone."""
+        for provider in providers:
+            if not any(provider is used for used in self.providers):
+                await self._begin(provider)
+        gone = [p for p in self.providers if not any(p is wanted for wanted in providers)]
+        self.providers = list(providers)
+        for provider in gone:
+            await maybeDeferred(provider.stopService)
+
+    async def stop(self) -> None:
+        """Stop all providers; no secret is found any more."""
+        await self.replace([])
+
+    async def get(self, name: str) -> SecretDetails | None:
+        """The secret from the first provider that has it; None if none has."""
+        if self._fresh:
+            await self.start()
+        for provider in self.providers:
+            value = await call_override(provider.get, name)
+            if value is not None:
+                return SecretDetails(str(provider.name), name, value)
+        return None
+
+    async def _begin(self, provider: SecretProviderBase) -> None:
+        if self._in_thread is not None:
+            provider.in_thread = self._in_thread
+        provider.master = self._master
+        await call_override(
+            provider.reconfigService, *provider.service_args, **provider.service_kwargs
+        )
+        await maybeDeferred(provider.startService)
