@@ -1,0 +1,1 @@
+"""The command ``ci-master``: one module per subcommand."""

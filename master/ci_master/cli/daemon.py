@@ -1,0 +1,28 @@
+"""The process of a master in the background: ``python -m ci_master.cli.daemon BASEDIR``."""
+
+import sys
+from pathlib import Path
+
+from ci_common.daemon import run_in_foreground
+from ci_master.compat import install
+
+
+def prepare_process(basedir: Path) -> None:
+    """What a process needs before it runs a master's buildbot.tac.
+
+    The older import paths, which its tac file may name; and its directory on ``sys.path``,
+    for modules that are imported while a build runs.
+    """
+    install()
+    sys.path.append(str(basedir))
+
+
+def main() -> int:
+    """Run the master until it is told to stop."""
+    basedir = Path(sys.argv[1])
+    prepare_process(basedir)
+    return run_in_foreground(basedir, to_stdout=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""The directory of a master: what marks it, and what is in it."""
+
+import argparse
+import os
+from pathlib import Path
+
+from ci_master.cli.problem import Problem
+
+TAC = "buildbot.tac"
+CONFIG = "master.cfg"
+SAMPLE = "master.cfg.sample"
+
+
+def add_basedir(parser: argparse.ArgumentParser) -> None:
+    """The positional argument that nearly every subcommand has."""
+    parser.add_argument(
+        "basedir",
+        nargs="?",
+        default=".",
+        help="the master's directory (default: the current one)",
+    )
+
+
+def add_quiet(parser: argparse.ArgumentParser) -> None:
+    """``--quiet``."""
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only what went wrong")
+
+
+def whole_path(given: str) -> Path:
+    """A path as a person types it, made absolute."""
+    return Path(os.path.abspath(os.path.expanduser(given)))
+
+
+def master_directory(given: str) -> Path:
+    """The path of an existing master's directory.
+
+    :raises Problem: if it is none.
+    """
+    path = whole_path(given)
+    try:
+        text = (path / TAC).read_text(errors="replace")
+    except OSError:
+        raise Problem(
+            f"{path} is not the directory of a master: it has no {TAC};"
+            f" make one with 'ci-master create-master {given}'"
+        ) from None
+    if "Application('buildmaster')" not in text and 'Application("buildmaster")' not in text:
+        raise Problem(f"{path / TAC} is not that of a master (is it a worker's?)")
+    return path
+
+
+def config_named_by(path: Path) -> str:
+    """The name of the configuration file: the ``configfile`` variable of the tac file.
+
+    The file is not run, which could open the database: the assignment is read from its text.
+    """
+    import ast
+
+    tree = ast.parse((path / TAC).read_text())
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            names = [target.id for target in node.targets if isinstance(target, ast.Name)]
+            if "configfile" in names and isinstance(node.value.value, str):
+                return node.value.value
+    return CONFIG

@@ -1,0 +1,133 @@
+"""``ci-master``: finds the subcommand, reads its arguments, runs it.
+
+Only the module of the chosen subcommand is imported, so that each starts quickly.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from ci_common.faults import ConfigError, nearest
+from ci_master import __version__
+from ci_master.cli.problem import Problem
+
+#: command -> (module of this package, one line for the overview)
+COMMANDS = {
+    "quickstart": ("quickstart", "a complete demonstration: repository, master and two workers"),
+    "create-master": ("create_master", "make the directory of a new master"),
+    "upgrade-master": ("upgrade_master", "bring an existing master to this version"),
+    "checkconfig": ("checkconfig", "tell all mistakes in a master.cfg, without a running master"),
+    "start": ("start", "start a master"),
+    "stop": ("stop", "stop a running master"),
+    "restart": ("restart", "stop a master, then start it"),
+    "reconfig": ("reconfig", "let a running master load its master.cfg again"),
+    "sendchange": ("sendchange", "tell a running master of a change"),
+    "cleanupdb": ("cleanupdb", "compress the logs in the database of a stopped master again"),
+}
+ALIASES = {"sighup": "reconfig"}
+
+_INTRODUCTION = """\
+usage: ci-master [--verbose] COMMAND ...
+
+A master decides what is built, where and when; workers (see ci-worker) run the commands.
+
+commands:
+{commands}
+
+options:
+  --verbose    show the traceback of whatever goes wrong
+  --version    print the version
+  -h, --help   print this text; 'ci-master COMMAND --help' tells about one command
+
+New here? 'ci-master quickstart demo' shows a working system in a minute.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand.
+
+    :returns: the exit status: 0 if it did what it was asked, 1 otherwise.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    is_verbose = False
+    while words and words[0].startswith("-"):
+        option = words.pop(0)
+        if option == "--verbose":
+            is_verbose = True
+        elif option == "--version":
+            return _show_version()
+        elif option in ("-h", "--help"):
+            print(_overview())
+            return 0
+        else:
+            return _complain(f"there is no option {option}; see ci-master --help")
+    if not words:
+        print(_overview(), file=sys.stderr)
+        return 1
+    name = ALIASES.get(words[0], words[0])
+    if name not in COMMANDS:
+        near = nearest(name, [*COMMANDS, *ALIASES])
+        hint = f"did you mean '{near}'?" if near else "see ci-master --help"
+        return _complain(f"there is no command '{name}'; {hint}")
+    return _run(name, words[1:], is_verbose)
+
+
+def _run(name: str, words: list[str], is_verbose: bool) -> int:
+    module: Any = import_module(f"ci_master.cli.{COMMANDS[name][0]}")
+    parser = CommandParser(
+        prog=f"ci-master {name}",
+        description=module.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"ci-master {__version__}")
+    module.add_arguments(parser)
+    try:
+        result = module.run(parser.parse_args(words))
+        return int(result)
+    except Problem as problem:
+        if is_verbose:
+            raise
+        return _complain(str(problem))
+    except ConfigError as error:
+        if is_verbose:
+            raise
+        for fault in error.faults:
+            print(fault, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return _complain("interrupted")
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Reads the arguments of a subcommand; leaves with 1 on a mistake, as all our commands do."""
+
+    def error(self, message: str) -> Any:
+        """Tell the mistake and leave."""
+        self.print_usage(sys.stderr)
+        self.exit(1, f"{self.prog}: {message}\n")
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS)) + 2
+    lines = [f"  {name:<{width}} {summary}" for name, (_, summary) in COMMANDS.items()]
+    return _INTRODUCTION.format(commands="\n".join(lines)).rstrip()
+
+
+def _show_version() -> int:
+    from importlib.metadata import version
+
+    print(
+        f"ci-master {__version__} (Twisted {version('twisted')}, Python {sys.version.split()[0]})"
+    )
+    return 0
+
+
+def _complain(text: str) -> int:
+    print(f"ci-master: {text}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,611 @@
+"""Which of our modules has what a module of Buildbot has.
+
+A name that is missing here does not exist in this version.
+"""
+
+#: module of Buildbot -> {our module: the names that it has}
+TARGETS: dict[str, dict[str, str]] = {
+    "buildbot": {
+        "ci_master.compat.versions": "getVersion version",
+    },
+    "buildbot.changes.base": {
+        "ci_master.changes.base": "ChangeSource ReconfigurablePollingChangeSource",
+    },
+    "buildbot.changes.changes": {
+        "ci_master.builds.properties": "Properties",
+        "ci_master.data.change": "Change",
+    },
+    "buildbot.changes.filter": {
+        "ci_master.data.filters": "ChangeFilter NotABranch",
+        "ci_master.data.recorded": "ComparableMixin",
+    },
+    "buildbot.changes.gerritchangesource": {
+        "ci_master.data.filters": "ChangeFilter GerritChangeFilter",
+    },
+    "buildbot.changes.gitpoller": {
+        "ci_master.builds.project": "Codebase",
+    },
+    "buildbot.changes.pb": {
+        "ci_master.changes.pb": "ChangePerspective PBChangeSource",
+    },
+    "buildbot.clients.tryclient": {
+        "ci_common.results": "Results SUCCESS",
+    },
+    "buildbot.config": {
+        "ci_master.builds.builderconfig": "BuilderConfig",
+        "ci_master.compat.errors": "ConfigErrors error",
+    },
+    "buildbot.config.builder": {
+        "ci_master.builds.builderconfig": "BuilderConfig RESERVED_UNDERSCORE_NAMES",
+        "ci_master.builds.checks": "check_param_length check_param_str_none",
+        "ci_master.builds.configchecks": "safeTranslate",
+        "ci_master.compat.errors": "error",
+    },
+    "buildbot.config.checks": {
+        "ci_master.builds.checks": (
+            "check_param_bool check_param_length check_param_number_none check_param_str "
+            "check_param_str_none"
+        ),
+        "ci_master.compat.errors": "error",
+    },
+    "buildbot.config.errors": {
+        "ci_master.compat.errors": "ConfigErrors error",
+    },
+    "buildbot.config.master": {
+        "ci_master.builds.builderconfig": "BuilderConfig",
+        "ci_master.builds.interfaces": "IProperties IRenderable",
+        "ci_master.builds.project": "Codebase Project",
+        "ci_master.compat.errors": "ConfigErrors error",
+        "ci_master.data.recorded": "ComparableMixin",
+    },
+    "buildbot.configurators.janitor": {
+        "ci_common.results": "SUCCESS",
+        "ci_master.builds.builderconfig": "BuilderConfig",
+        "ci_master.builds.buildstep": "BuildStep",
+        "ci_master.builds.factory": "BuildFactory",
+    },
+    "buildbot.data.builders": {
+        "ci_master.data.model": "Builder",
+    },
+    "buildbot.data.buildrequests": {
+        "ci_common.results": "RETRY",
+    },
+    "buildbot.data.buildsets": {
+        "ci_common.results": "SUCCESS",
+        "ci_master.data.model": "Buildset",
+    },
+    "buildbot.data.changes": {
+        "ci_master.data.change": "Change",
+    },
+    "buildbot.data.masters": {
+        "ci_common.results": "RETRY",
+    },
+    "buildbot.db.buildrequests": {
+        "ci_common.results": "RETRY",
+    },
+    "buildbot.interfaces": {
+        "ci_master.builds.errors": (
+            "LatentWorkerCannotSubstantiate LatentWorkerFailedToSubstantiate WorkerSetupError"
+        ),
+        "ci_master.builds.interfaces": (
+            "IBuildStep IBuildStepFactory IConfigured IProperties IRenderable"
+        ),
+    },
+    "buildbot.locks": {
+        "ci_master.builds.lockids": "LockAccess MasterLock WorkerLock",
+    },
+    "buildbot.manhole": {
+        "ci_master.data.recorded": "ComparableMixin",
+        "ci_master.storage.engine": "show",
+    },
+    "buildbot.plugins": {
+        "ci_master.plugins": (
+            "changes reporters schedulers secrets statistics steps util webhooks worker"
+        ),
+    },
+    "buildbot.process.botmaster": {
+        "ci_common.results": "CANCELLED RETRY",
+        "ci_master.data.model": "Builder",
+    },
+    "buildbot.process.build": {
+        "ci_common.results": (
+            "CANCELLED EXCEPTION FAILURE RETRY SKIPPED SUCCESS WARNINGS "
+            "computeResultAndTermination statusToString worst_status"
+        ),
+    },
+    "buildbot.process.builder": {
+        "ci_common.results": "RETRY",
+        "ci_master.builds.interfaces": "IRenderable",
+        "ci_master.builds.properties": "Properties",
+        "ci_master.data.model": "Builder",
+    },
+    "buildbot.process.buildrequest": {
+        "ci_common.results": "SKIPPED",
+    },
+    "buildbot.process.buildstep": {
+        "ci_common.results": (
+            "ALL_RESULTS CANCELLED EXCEPTION FAILURE RETRY SKIPPED SUCCESS WARNINGS statusToString"
+        ),
+        "ci_master.builds.buildstep": "BuildStep",
+        "ci_master.builds.checks": (
+            "check_param_bool check_param_length check_param_number_none check_param_str "
+            "check_param_str_none"
+        ),
+        "ci_master.builds.commandmixin": "CommandMixin",
+        "ci_master.builds.errors": (
+            "BuildStepCancelled BuildStepFailed CallableAttributeError WorkerSetupError"
+        ),
+        "ci_master.builds.interfaces": "IRenderable",
+        "ci_master.builds.interpolate": "WithProperties",
+        "ci_master.builds.renderables": "flatten",
+        "ci_master.builds.shellmixin": "ShellMixin",
+        "ci_master.builds.template": (
+            "create_step_from_step_or_factory get_factory_from_step_or_factory"
+        ),
+    },
+    "buildbot.process.codebase": {
+        "ci_master.builds.checks": "check_param_str",
+        "ci_master.builds.project": "Codebase",
+    },
+    "buildbot.process.factory": {
+        "ci_master.builds.factory": "BuildFactory",
+        "ci_master.steps.shell": "Configure ShellCommand",
+        "ci_master.steps.warningcounting": "Compile Test",
+    },
+    "buildbot.process.log": {
+        "ci_master.builds.log": "HtmlLog Log PlainLog StreamLog TextLog",
+    },
+    "buildbot.process.logobserver": {
+        "ci_master.builds.logobserver": (
+            "BufferLogObserver LineConsumerLogObserver LogLineObserver LogObserver "
+            "OutputProgressObserver"
+        ),
+    },
+    "buildbot.process.project": {
+        "ci_master.builds.checks": "check_param_str check_param_str_none",
+        "ci_master.builds.project": "Project",
+    },
+    "buildbot.process.properties": {
+        "ci_master.builds.interfaces": "IProperties IRenderable",
+        "ci_master.builds.interpolate": "Interpolate WithProperties",
+        "ci_master.builds.properties": "Properties PropertiesMixin",
+        "ci_master.builds.renderables": (
+            "FlattenList Property RenderableOperatorsMixin Secret Transform flatten renderer"
+        ),
+    },
+    "buildbot.process.remotecommand": {
+        "ci_common.results": "CANCELLED FAILURE SUCCESS",
+        "ci_master.builds.remotecommand": (
+            "LoggedRemoteCommand RemoteCommand RemoteException RemoteShellCommand"
+        ),
+    },
+    "buildbot.process.remotetransfer": {
+        "ci_master.builds.remotetransfer": "StringFileReader StringFileWriter",
+    },
+    "buildbot.process.results": {
+        "ci_common.results": (
+            "ALL_RESULTS CANCELLED EXCEPTION FAILURE RETRY Results SKIPPED SUCCESS WARNINGS "
+            "computeResultAndTermination statusToString worst_status"
+        ),
+    },
+    "buildbot.reporters.bitbucket": {
+        "ci_common.results": "SUCCESS",
+        "ci_master.builds.properties": "Properties",
+        "ci_master.builds.renderables": "Property",
+    },
+    "buildbot.reporters.bitbucketserver": {
+        "ci_common.results": "SUCCESS",
+        "ci_master.builds.interpolate": "Interpolate",
+        "ci_master.builds.properties": "Properties",
+    },
+    "buildbot.reporters.generators.buildrequest": {
+        "ci_common.results": "CANCELLED",
+        "ci_master.builds.properties": "Properties",
+    },
+    "buildbot.reporters.generators.utils": {
+        "ci_common.results": "CANCELLED EXCEPTION FAILURE SUCCESS WARNINGS",
+    },
+    "buildbot.reporters.gerrit": {
+        "ci_common.results": "EXCEPTION FAILURE RETRY Results SUCCESS WARNINGS",
+    },
+    "buildbot.reporters.gerrit_verify_status": {
+        "ci_common.results": ("CANCELLED EXCEPTION FAILURE RETRY SKIPPED SUCCESS WARNINGS"),
+        "ci_master.builds.interpolate": "Interpolate",
+        "ci_master.builds.properties": "Properties",
+    },
+    "buildbot.reporters.github": {
+        "ci_common.results": ("CANCELLED EXCEPTION FAILURE RETRY SKIPPED SUCCESS WARNINGS"),
+        "ci_master.builds.interpolate": "Interpolate",
+        "ci_master.builds.properties": "Properties",
+    },
+    "buildbot.reporters.gitlab": {
+        "ci_common.results": ("CANCELLED EXCEPTION FAILURE RETRY SKIPPED SUCCESS WARNINGS"),
+        "ci_master.builds.interpolate": "Interpolate",
+        "ci_master.builds.properties": "Properties",
+    },
+    "buildbot.reporters.irc": {
+        "ci_common.results": ("CANCELLED EXCEPTION FAILURE RETRY SKIPPED SUCCESS WARNINGS"),
+    },
+    "buildbot.reporters.mail": {
+        "ci_master.builds.properties": "Properties",
+    },
+    "buildbot.reporters.message": {
+        "ci_common.results": ("CANCELLED EXCEPTION FAILURE RETRY Results SKIPPED SUCCESS WARNINGS"),
+        "ci_master.builds.properties": "Properties",
+    },
+    "buildbot.reporters.pushjet": {
+        "ci_common.results": "CANCELLED EXCEPTION FAILURE SUCCESS WARNINGS",
+    },
+    "buildbot.reporters.pushover": {
+        "ci_common.results": "CANCELLED EXCEPTION FAILURE SUCCESS WARNINGS",
+    },
+    "buildbot.reporters.telegram": {
+        "ci_common.results": "CANCELLED EXCEPTION FAILURE RETRY SUCCESS WARNINGS",
+    },
+    "buildbot.reporters.utils": {
+        "ci_common.results": "RETRY",
+    },
+    "buildbot.reporters.words": {
+        "ci_common.results": ("CANCELLED EXCEPTION FAILURE RETRY SKIPPED SUCCESS WARNINGS"),
+        "ci_master.builds.properties": "Properties",
+    },
+    "buildbot.scheduler": {
+        "ci_master.schedulers.basic": "AnyBranchScheduler Scheduler",
+        "ci_master.schedulers.dependent": "Dependent",
+    },
+    "buildbot.schedulers.base": {
+        "ci_master.builds.properties": "Properties",
+        "ci_master.data.service": "ClusteredBuildbotService",
+        "ci_master.schedulers.base": "BaseScheduler ReconfigurableBaseScheduler",
+    },
+    "buildbot.schedulers.basic": {
+        "ci_master.data.filters": "ChangeFilter NotABranch",
+        "ci_master.schedulers.basic": (
+            "AnyBranchScheduler BaseBasicScheduler Scheduler SingleBranchScheduler"
+        ),
+        "ci_master.schedulers.codebases": "AbsoluteSourceStampsMixin",
+        "ci_master.schedulers.dependent": "Dependent",
+    },
+    "buildbot.schedulers.canceller": {
+        "ci_master.data.filters": "SourceStampFilter",
+        "ci_master.data.service": "BuildbotService",
+    },
+    "buildbot.schedulers.canceller_buildset": {
+        "ci_common.results": "FAILURE",
+        "ci_master.data.filters": "SourceStampFilter",
+        "ci_master.data.service": "BuildbotService",
+    },
+    "buildbot.schedulers.dependent": {
+        "ci_common.results": "SUCCESS WARNINGS",
+        "ci_master.schedulers.dependent": "Dependent",
+    },
+    "buildbot.schedulers.filter": {
+        "ci_master.data.filters": "ChangeFilter",
+    },
+    "buildbot.schedulers.forcesched": {
+        "ci_master.builds.properties": "Properties",
+    },
+    "buildbot.schedulers.timed": {
+        "ci_master.data.filters": "ChangeFilter",
+        "ci_master.schedulers.codebases": "AbsoluteSourceStampsMixin",
+    },
+    "buildbot.schedulers.triggerable": {
+        "ci_master.builds.properties": "Properties",
+    },
+    "buildbot.schedulers.trysched": {
+        "ci_master.builds.properties": "Properties",
+    },
+    "buildbot.scripts.base": {
+        "ci_master.compat.errors": "ConfigErrors",
+    },
+    "buildbot.scripts.checkconfig": {
+        "ci_master.compat.errors": "ConfigErrors",
+    },
+    "buildbot.scripts.upgrade_master": {
+        "ci_master.builds.interfaces": "IRenderable",
+    },
+    "buildbot.secrets.manager": {
+        "ci_master.secrets.base": "SecretDetails SecretProviderBase",
+    },
+    "buildbot.secrets.providers.base": {
+        "ci_master.data.service": "BuildbotService",
+        "ci_master.secrets.base": "SecretProviderBase",
+    },
+    "buildbot.secrets.providers.file": {
+        "ci_master.secrets.base": "SecretProviderBase",
+        "ci_master.secrets.file": "SecretInAFile",
+    },
+    "buildbot.secrets.providers.passwordstore": {
+        "ci_master.secrets.base": "SecretProviderBase",
+        "ci_master.secrets.passwordstore": "SecretInPass",
+    },
+    "buildbot.secrets.providers.vault_hvac": {
+        "ci_master.secrets.base": "SecretProviderBase",
+    },
+    "buildbot.secrets.secret": {
+        "ci_master.secrets.base": "SecretDetails",
+    },
+    "buildbot.steps.cmake": {
+        "ci_master.builds.buildstep": "BuildStep",
+        "ci_master.builds.interfaces": "IRenderable",
+        "ci_master.builds.shellmixin": "ShellMixin",
+    },
+    "buildbot.steps.configurable": {
+        "ci_common.results": "SUCCESS",
+        "ci_master.builds.composite": "CompositeStepMixin",
+        "ci_master.builds.properties": "Properties",
+        "ci_master.steps.shell": "ShellCommand",
+    },
+    "buildbot.steps.cppcheck": {
+        "ci_common.results": "FAILURE SUCCESS WARNINGS",
+        "ci_master.builds.buildstep": "BuildStep",
+        "ci_master.builds.shellmixin": "ShellMixin",
+    },
+    "buildbot.steps.download_secret_to_worker": {
+        "ci_common.results": "FAILURE SUCCESS",
+        "ci_master.builds.buildstep": "BuildStep",
+        "ci_master.builds.composite": "CompositeStepMixin",
+    },
+    "buildbot.steps.http": {
+        "ci_common.results": "FAILURE SUCCESS",
+        "ci_master.builds.buildstep": "BuildStep",
+    },
+    "buildbot.steps.master": {
+        "ci_common.results": "CANCELLED FAILURE SUCCESS",
+        "ci_master.builds.buildstep": "BuildStep",
+        "ci_master.steps.master": (
+            "Assert LogRenderable MasterShellCommand SetProperties SetProperty"
+        ),
+    },
+    "buildbot.steps.maxq": {
+        "ci_common.results": "FAILURE SUCCESS",
+    },
+    "buildbot.steps.mswin": {
+        "ci_common.results": "EXCEPTION FAILURE SUCCESS WARNINGS",
+        "ci_master.builds.buildstep": "BuildStep",
+        "ci_master.builds.shellmixin": "ShellMixin",
+    },
+    "buildbot.steps.package.deb.lintian": {
+        "ci_common.results": "FAILURE SUCCESS WARNINGS",
+    },
+    "buildbot.steps.package.deb.pbuilder": {
+        "ci_master.steps.warningcounting": "WarningCountingShellCommand",
+    },
+    "buildbot.steps.package.rpm.rpmlint": {
+        "ci_master.steps.warningcounting": "Test",
+    },
+    "buildbot.steps.python": {
+        "ci_common.results": "FAILURE SUCCESS WARNINGS",
+    },
+    "buildbot.steps.python_twisted": {
+        "ci_common.results": "FAILURE SKIPPED SUCCESS WARNINGS",
+    },
+    "buildbot.steps.shell": {
+        "ci_common.results": "FAILURE SUCCESS WARNINGS",
+        "ci_master.builds.composite": "CompositeStepMixin",
+        "ci_master.builds.interpolate": "WithProperties",
+        "ci_master.steps.shell": "Configure SetPropertyFromCommand ShellCommand",
+        "ci_master.steps.warningcounting": "Compile Test WarningCountingShellCommand",
+    },
+    "buildbot.steps.shellsequence": {
+        "ci_master.steps.shellsequence": "ShellArg ShellSequence",
+    },
+    "buildbot.steps.source": {
+        "ci_www.pages.build": "Source",
+    },
+    "buildbot.steps.source.base": {
+        "ci_common.results": "FAILURE",
+        "ci_master.builds.composite": "CompositeStepMixin",
+    },
+    "buildbot.steps.source.bzr": {
+        "ci_master.builds.errors": "WorkerSetupError",
+        "ci_www.pages.build": "Source",
+    },
+    "buildbot.steps.source.cvs": {
+        "ci_master.builds.errors": "WorkerSetupError",
+        "ci_master.builds.remotetransfer": "StringFileWriter",
+        "ci_www.pages.build": "Source",
+    },
+    "buildbot.steps.source.darcs": {
+        "ci_common.results": "SUCCESS",
+        "ci_master.builds.errors": "WorkerSetupError",
+        "ci_master.compat.errors": "ConfigErrors",
+        "ci_www.pages.build": "Source",
+    },
+    "buildbot.steps.source.git": {
+        "ci_master.builds.composite": "CompositeStepMixin",
+        "ci_master.builds.errors": "WorkerSetupError",
+        "ci_www.pages.build": "Source",
+    },
+    "buildbot.steps.source.mercurial": {
+        "ci_common.results": "SUCCESS",
+        "ci_master.builds.errors": "WorkerSetupError",
+        "ci_master.compat.errors": "ConfigErrors",
+        "ci_www.pages.build": "Source",
+    },
+    "buildbot.steps.source.mtn": {
+        "ci_common.results": "SUCCESS",
+        "ci_master.builds.errors": "WorkerSetupError",
+        "ci_master.compat.errors": "ConfigErrors",
+        "ci_www.pages.build": "Source",
+    },
+    "buildbot.steps.source.p4": {
+        "ci_master.builds.errors": "WorkerSetupError",
+        "ci_master.builds.interpolate": "Interpolate",
+        "ci_www.pages.build": "Source",
+    },
+    "buildbot.steps.source.repo": {
+        "ci_master.builds.interfaces": "IRenderable",
+        "ci_www.pages.build": "Source",
+    },
+    "buildbot.steps.source.svn": {
+        "ci_master.builds.errors": "WorkerSetupError",
+        "ci_master.compat.errors": "ConfigErrors",
+        "ci_www.pages.build": "Source",
+    },
+    "buildbot.steps.subunit": {
+        "ci_common.results": "FAILURE SUCCESS",
+    },
+    "buildbot.steps.transfer": {
+        "ci_common.results": "FAILURE SKIPPED SUCCESS",
+        "ci_master.builds.buildstep": "BuildStep",
+        "ci_master.builds.composite": "CompositeStepMixin",
+        "ci_master.builds.errors": "WorkerSetupError",
+    },
+    "buildbot.steps.trigger": {
+        "ci_common.results": "ALL_RESULTS CANCELLED EXCEPTION SUCCESS",
+        "ci_master.builds.buildstep": "BuildStep",
+        "ci_master.builds.interfaces": "IRenderable",
+        "ci_master.builds.properties": "Properties",
+        "ci_master.builds.renderables": "Property",
+    },
+    "buildbot.steps.vstudio": {
+        "ci_master.builds.logobserver": "LogLineObserver",
+    },
+    "buildbot.steps.worker": {
+        "ci_common.results": "FAILURE SUCCESS",
+        "ci_master.steps.master": "SetPropertiesFromEnv",
+    },
+    "buildbot.util": {
+        "ci_master.builds.configchecks": "safeTranslate",
+        "ci_master.builds.interfaces": "IConfigured",
+        "ci_master.builds.renderables": "flatten",
+        "ci_master.data.filters": "NotABranch",
+        "ci_master.data.recorded": "ComparableMixin",
+    },
+    "buildbot.util.codebase": {
+        "ci_master.schedulers.codebases": "AbsoluteSourceStampsMixin",
+    },
+    "buildbot.util.config": {
+        "ci_master.builds.interfaces": "IConfigured",
+    },
+    "buildbot.util.git": {
+        "ci_master.builds.composite": "CompositeStepMixin",
+        "ci_master.builds.properties": "Properties",
+        "ci_master.data.recorded": "ComparableMixin",
+    },
+    "buildbot.util.git_credential": {
+        "ci_master.builds.interfaces": "IRenderable",
+        "ci_master.data.recorded": "ComparableMixin",
+    },
+    "buildbot.util.httpclientservice": {
+        "ci_master.builds.lifecycle": "log",
+    },
+    "buildbot.util.kubeclientservice": {
+        "ci_master.builds.lifecycle": "log",
+    },
+    "buildbot.util.lineboundaries": {
+        "ci_master.builds.lifecycle": "log",
+    },
+    "buildbot.util.service": {
+        "ci_master.builds.properties": "Properties",
+        "ci_master.data.service": "BuildbotService ClusteredBuildbotService",
+    },
+    "buildbot.util.ssfilter": {
+        "ci_master.data.filters": "NotABranch SourceStampFilter",
+        "ci_master.data.recorded": "ComparableMixin",
+    },
+    "buildbot.util.subscription": {
+        "ci_master.builds.log": "Subscription",
+    },
+    "buildbot.version": {
+        "ci_master.compat.versions": "version",
+    },
+    "buildbot.worker": {
+        "ci_master.workers.config": "AbstractWorker Worker",
+    },
+    "buildbot.worker.base": {
+        "ci_master.builds.properties": "Properties",
+        "ci_master.workers.config": "AbstractWorker Worker",
+    },
+    "buildbot.worker.docker": {
+        "ci_master.builds.errors": (
+            "LatentWorkerCannotSubstantiate LatentWorkerFailedToSubstantiate"
+        ),
+    },
+    "buildbot.worker.ec2": {
+        "ci_master.builds.errors": "LatentWorkerFailedToSubstantiate",
+    },
+    "buildbot.worker.kubernetes": {
+        "ci_master.builds.errors": "LatentWorkerFailedToSubstantiate",
+    },
+    "buildbot.worker.latent": {
+        "ci_master.builds.errors": "LatentWorkerFailedToSubstantiate",
+        "ci_master.workers.config": "AbstractWorker",
+    },
+    "buildbot.worker.libvirt": {
+        "ci_master.builds.errors": "LatentWorkerFailedToSubstantiate",
+    },
+    "buildbot.worker.local": {
+        "ci_master.workers.config": "Worker",
+    },
+    "buildbot.worker.marathon": {
+        "ci_master.builds.errors": "LatentWorkerFailedToSubstantiate",
+    },
+    "buildbot.worker.openstack": {
+        "ci_master.builds.errors": "LatentWorkerFailedToSubstantiate",
+    },
+    "buildbot.worker.protocols.base": {
+        "ci_master.data.recorded": "ComparableMixin",
+    },
+    "buildbot.worker.protocols.manager.pb": {
+        "ci_master.builds.properties": "Properties",
+    },
+    "buildbot.worker.upcloud": {
+        "ci_master.builds.errors": "LatentWorkerFailedToSubstantiate",
+    },
+    "buildbot.www.authz.authz": {
+        "ci_master.builds.interfaces": "IConfigured",
+    },
+    "buildbot.www.config": {
+        "ci_master.builds.interfaces": "IConfigured",
+    },
+    "buildbot.www.hooks.github": {
+        "ci_master.builds.properties": "Properties",
+    },
+    "buildbot.www.hooks.gitlab": {
+        "ci_master.builds.properties": "Properties",
+    },
+    "buildbot.www.hooks.poller": {
+        "ci_master.changes.base": "ReconfigurablePollingChangeSource",
+    },
+    "buildbot.www.oauth2": {
+        "ci_master.builds.properties": "Properties",
+        "ci_www.pages.urls": "log",
+    },
+    "buildbot.www.resource": {
+        "ci_www.pages.page": "Redirect",
+    },
+}
+
+#: Modules of Buildbot that have modules below them.
+PACKAGES = frozenset(
+    {
+        "buildbot",
+        "buildbot.changes",
+        "buildbot.clients",
+        "buildbot.config",
+        "buildbot.configurators",
+        "buildbot.data",
+        "buildbot.db",
+        "buildbot.process",
+        "buildbot.reporters",
+        "buildbot.reporters.generators",
+        "buildbot.schedulers",
+        "buildbot.scripts",
+        "buildbot.secrets",
+        "buildbot.secrets.providers",
+        "buildbot.steps",
+        "buildbot.steps.package",
+        "buildbot.steps.package.deb",
+        "buildbot.steps.package.rpm",
+        "buildbot.steps.source",
+        "buildbot.util",
+        "buildbot.worker",
+        "buildbot.worker.protocols",
+        "buildbot.worker.protocols.manager",
+        "buildbot.www",
+        "buildbot.www.authz",
+        "buildbot.www.hooks",
+    }
+)

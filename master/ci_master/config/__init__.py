@@ -1,0 +1,1 @@
+"""What master.cfg says: loading it, checking it, and comparing one load with the next."""

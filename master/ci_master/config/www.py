@@ -1,0 +1,99 @@
+"""The key ``c['www']``: the web server, its logins and its incoming hooks."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from ci_master.config.check import Check, did_you_mean
+from ci_master.config.keys import origin_of
+from ci_master.config.places import shown
+
+#: parameter -> default. What is not here is unknown.
+DEFAULTS: dict[str, Any] = {
+    "port": None,
+    "plugins": {},
+    "auth": None,
+    "authz": None,
+    "avatar_methods": None,
+    "change_hook_dialects": {},
+    "change_hook_auth": None,
+    "allowed_origins": None,
+    "cookie_expiration_time": timedelta(weeks=1),
+    "custom_templates_dir": None,
+    "debug": False,
+    "default_page": None,
+    "json_cache_seconds": 0,
+    "jsonp": None,
+    "logfileName": "http.log",
+    "logRotateLength": None,
+    "maxRotatedFiles": None,
+    "rest_minimum_version": 0,
+    "ui_default_config": {},
+    "versions": [],
+    "ws_ping_interval": 0,
+    "project_widgets": None,
+    "graphql": None,
+    "theme": {},
+}
+
+
+def _is_dict(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
+
+
+def _are_texts(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+    )
+
+
+#: parameter -> (what is accepted, how a fault says so)
+_PLAIN: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "port": (lambda v: v is None or isinstance(v, int | str), "must be a port number or 'tcp:...'"),
+    "plugins": (_is_dict, "must be a dictionary"),
+    "change_hook_dialects": (_is_dict, "must be a dictionary"),
+    "ui_default_config": (_is_dict, "must be a dictionary"),
+    "theme": (_is_dict, "must be a dictionary"),
+    "allowed_origins": (_are_texts, "must be a list of strings"),
+    "json_cache_seconds": (_is_number, "must be a number"),
+    "ws_ping_interval": (_is_number, "must be a number"),
+}
+
+
+def check_www(check: Check) -> None:
+    """Every parameter; what is absent gets its default."""
+    given = check.dictionary("www") or {}
+    for name in sorted(map(str, given.keys() - DEFAULTS.keys())):
+        what = f"unknown www configuration parameter(s) {name}"
+        check.fault("www", what, did_you_mean(name, DEFAULTS))
+    known = {name: value for name, value in given.items() if name in DEFAULTS}
+    for name, (accepts, must) in _PLAIN.items():
+        if name in known and not accepts(known[name]):
+            check.fault("www", f"c['www']['{name}'] {must}, not {shown(known.pop(name))}")
+    _check_special(check, known)
+    www = {**DEFAULTS, **known}
+    if www["allowed_origins"] is None:
+        www["allowed_origins"] = [origin_of(check.config.buildbotURL)]
+    www["allowed_origins"] = [origin.lower() for origin in www["allowed_origins"]]
+    check.config.www = www
+
+
+def _check_special(check: Check, known: dict[str, Any]) -> None:
+    if not isinstance(known.get("cookie_expiration_time", timedelta()), timedelta):
+        what = 'Invalid www["cookie_expiration_time"] configuration should be a datetime.timedelta'
+        check.fault("www", what, "write datetime.timedelta(days=7)")
+        del known["cookie_expiration_time"]
+    versions = known.get("versions", [])
+    if not isinstance(versions, list) or not all(
+        isinstance(pair, tuple) and len(pair) >= 2 for pair in versions
+    ):
+        hint = "write a list of tuples, for example [('compiler', '14.2')]"
+        check.fault("www", "Invalid www configuration value of versions", hint)
+        del known["versions"]
+    if "base_react" in known.get("plugins", {}):
+        hint = "remove it: the pages need no plugin"
+        check.fault("www", "c['www']['plugins'] names 'base_react', which is no more", hint)

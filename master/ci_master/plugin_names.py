@@ -1,0 +1,138 @@
+"""The names of :mod:`ci_master.plugins`, by kind: where each class lives.
+
+A plain table, so that starting a master imports none of what it names.
+"""
+
+#: kind -> {name: "module:attribute"}
+BUILT_IN: dict[str, dict[str, str]] = {
+    "changes": {
+        "PBChangeSource": "ci_master.changes.pb:PBChangeSource",
+    },
+    "schedulers": {
+        "AnyBranchScheduler": "ci_master.schedulers.basic:AnyBranchScheduler",
+        "Dependent": "ci_master.schedulers.dependent:Dependent",
+        "SingleBranchScheduler": "ci_master.schedulers.basic:SingleBranchScheduler",
+    },
+    "secrets": {
+        "SecretInAFile": "ci_master.secrets.file:SecretInAFile",
+        "SecretInPass": "ci_master.secrets.passwordstore:SecretInPass",
+    },
+    "steps": {
+        "Assert": "ci_master.steps.master:Assert",
+        "BuildStep": "ci_master.builds.buildstep:BuildStep",
+        "Compile": "ci_master.steps.warningcounting:Compile",
+        "Configure": "ci_master.steps.shell:Configure",
+        "LogRenderable": "ci_master.steps.master:LogRenderable",
+        "MasterShellCommand": "ci_master.steps.master:MasterShellCommand",
+        "SetProperties": "ci_master.steps.master:SetProperties",
+        "SetPropertiesFromEnv": "ci_master.steps.master:SetPropertiesFromEnv",
+        "SetProperty": "ci_master.steps.master:SetProperty",
+        "SetPropertyFromCommand": "ci_master.steps.shell:SetPropertyFromCommand",
+        "ShellCommand": "ci_master.steps.shell:ShellCommand",
+        "ShellSequence": "ci_master.steps.shellsequence:ShellSequence",
+        "Test": "ci_master.steps.warningcounting:Test",
+        "WarningCountingShellCommand": "ci_master.steps.warningcounting:WarningCountingShellCommand",
+    },
+    "util": {
+        "BuildFactory": "ci_master.builds.factory:BuildFactory",
+        "BuilderConfig": "ci_master.builds.builderconfig:BuilderConfig",
+        "CANCELLED": "ci_common.results:CANCELLED",
+        "ChangeFilter": "ci_master.data.filters:ChangeFilter",
+        "Codebase": "ci_master.builds.project:Codebase",
+        "EXCEPTION": "ci_common.results:EXCEPTION",
+        "FAILURE": "ci_common.results:FAILURE",
+        "FlattenList": "ci_master.builds.renderables:FlattenList",
+        "GerritChangeFilter": "ci_master.data.filters:GerritChangeFilter",
+        "Interpolate": "ci_master.builds.interpolate:Interpolate",
+        "LogLineObserver": "ci_master.builds.logobserver:LogLineObserver",
+        "MasterLock": "ci_master.builds.lockids:MasterLock",
+        "Project": "ci_master.builds.project:Project",
+        "Property": "ci_master.builds.renderables:Property",
+        "RETRY": "ci_common.results:RETRY",
+        "Results": "ci_common.results:Results",
+        "SKIPPED": "ci_common.results:SKIPPED",
+        "SUCCESS": "ci_common.results:SUCCESS",
+        "Secret": "ci_master.builds.renderables:Secret",
+        "ShellArg": "ci_master.steps.shellsequence:ShellArg",
+        "SourceStampFilter": "ci_master.data.filters:SourceStampFilter",
+        "Transform": "ci_master.builds.renderables:Transform",
+        "WARNINGS": "ci_common.results:WARNINGS",
+        "WithProperties": "ci_master.builds.interpolate:WithProperties",
+        "WorkerLock": "ci_master.builds.lockids:WorkerLock",
+        "renderer": "ci_master.builds.renderables:renderer",
+    },
+    "worker": {
+        "Worker": "ci_master.workers.config:Worker",
+    },
+}
+
+#: kind -> names that configurations know from elsewhere, and that are not there yet
+LATER: dict[str, str] = {
+    "changes": """
+        BitbucketPullrequestPoller BzrLaunchpadEmailMaildirSource CVSMaildirSource
+        GerritChangeSource GerritEventLogPoller GitHubPullrequestPoller GitPoller HgPoller
+        MaildirSource P4Source SVNCommitEmailMaildirSource SVNPoller
+    """,
+    "machine": """
+        Machine
+    """,
+    "reporters": """
+        BitbucketServerCoreAPIStatusPush BitbucketServerPRCommentPush
+        BitbucketServerStatusPush BitbucketStatusPush BuildRequestGenerator
+        BuildSetCombinedStatusGenerator BuildSetStatusGenerator BuildStartEndStatusGenerator
+        BuildStatusGenerator GerritStatusPush GerritVerifyStatusPush GitHubCommentPush
+        GitHubStatusPush GitLabStatusPush HttpStatusPush IRC MailNotifier MessageFormatter
+        MessageFormatterEmpty MessageFormatterFunction MessageFormatterFunctionRaw
+        MessageFormatterMissingWorker MessageFormatterRenderable PushjetNotifier
+        PushoverNotifier TelegramBot WorkerMissingGenerator ZulipStatusPush
+    """,
+    "schedulers": """
+        ForceScheduler Nightly NightlyTriggerable Periodic Triggerable Try_Jobdir
+        Try_Userpass
+    """,
+    "secrets": """
+        HashiCorpVaultKvSecretProvider VaultAuthenticatorApprole VaultAuthenticatorToken
+    """,
+    "steps": """
+        BuildEPYDoc BuildbotCiSetupSteps BuildbotTestCiTrigger Bzr CMake CVS CopyDirectory
+        Cppcheck DELETE Darcs DebCowbuilder DebLintian DebPbuilder DirectoryUpload
+        FileDownload FileExists FileUpload GET Gerrit Git GitCommit GitDiffInfo GitHub
+        GitLab GitPush GitTag HEAD HLint HTTPStep JSONPropertiesDownload JSONStringDownload
+        MakeDirectory MaxQ Mercurial Mock MockBuildSRPM MockRebuild Monotone MsBuild
+        MsBuild12 MsBuild14 MsBuild141 MsBuild15 MsBuild16 MsBuild17 MsBuild4
+        MultipleFileUpload OPTIONS P4 POST PUT PerlModuleTest PyFlakes PyLint
+        RemoveDirectory RemovePYCs Repo Robocopy RpmBuild RpmLint SVN Sphinx StringDownload
+        SubunitShellCommand TreeSize Trial Trigger UbuCowbuilder UbuPbuilder VC10 VC11 VC12
+        VC14 VC141 VC6 VC7 VC8 VC9 VCExpress9 VS2003 VS2005 VS2008 VS2010 VS2012 VS2013
+        VS2015 VS2017 VS2019 VS2022
+    """,
+    "util": """
+        AnyControlEndpointMatcher AnyEndpointMatcher AnyPropertyParameter
+        AuthorizedKeysManhole Authz AvatarGitHub AvatarGravatar BasicBuildFactory BasicSVN
+        BitbucketAuth BooleanParameter CPAN ChoiceStringParameter CodebaseParameter
+        CommandlineUserManager Connection CustomAuth DbConfig Distutils
+        EnableSchedulerEndpointMatcher FailingBuildsetCanceller FileParameter FixedParameter
+        ForceBuildEndpointMatcher GNUAutoconf GitCredentialInputRenderer
+        GitCredentialOptions GitHubAuth GitLabAuth GoogleAuth HTPasswdAuth
+        InheritBuildParameter IntParameter JanitorConfigurator KubeCtlProxyConfigLoader
+        KubeHardcodedConfig KubeInClusterConfigLoader LdapUserInfo NestedParameter
+        OldBuildCanceller ParameterGroup PasswordManhole PatchParameter QuickBuildFactory
+        RebuildBuildEndpointMatcher RemoteUserAuth RevlinkMatch RolesFromDomain
+        RolesFromEmails RolesFromGroups RolesFromOwner RolesFromUsername
+        StopBuildEndpointMatcher StringParameter TelnetManhole TextParameter Trial
+        URLForBuild UserNameParameter UserPasswordAuth WorkerChoiceParameter
+        enforceChosenWorker fnmatchStrMatcher reStrMatcher repo.DownloadsFromChangeSource
+        repo.DownloadsFromProperties svn.split_file_alwaystrunk svn.split_file_branches
+        svn.split_file_projects_branches
+    """,
+    "webhooks": """
+        base bitbucket bitbucketcloud bitbucketserver github gitlab gitorious poller
+    """,
+    "worker": """
+        DockerLatentWorker EC2LatentWorker KubeLatentWorker LibVirtWorker LocalWorker
+        OpenStackLatentWorker
+    """,
+    "www": """
+        badges base console_view grid_view waterfall_view wsgi_dashboards
+    """,
+}
