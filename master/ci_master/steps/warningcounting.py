@@ -1,0 +1,286 @@
+"""Steps that count warnings in what a command prints."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ci_common.results import FAILURE, WARNINGS, worst_status
+from ci_master.builds.buildstep import BuildStep, ShellMixin
+from ci_master.builds.composite import CompositeStepMixin
+from ci_master.builds.faults import configFault
+from ci_master.builds.logobserver import LogLineObserver
+
+__all__ = ["Compile", "Test", "WarningCountingShellCommand"]
+
+#: (file or None, line number or None, text) of a warning.
+Warned = tuple[str | None, int | None, str]
+#: What ``warningExtractor`` is: (step, line, match) -> Warned.
+Extractor = Callable[[Any, str, "re.Match[str]"], Warned]
+#: (pattern of the file, pattern of the text, first line, last line).
+Suppression = tuple[str | None, str | None, int | None, int | None]
+
+
+class WarningCountingShellCommand(ShellMixin, CompositeStepMixin, BuildStep):
+    """Run a command; the lines of its output that match a pattern are warnings.
+
+    :param warningPattern: regular expression, matched at the start of each line.
+    :param warningExtractor: (step, line, match) -> (file, line number, text) of a warning.
+    :param maxWarnCount: more warnings than this make the step fail.
+    :param directoryEnterPattern: its group 1 is a directory that make enters.
+    :param directoryLeavePattern: make leaves the directory it entered last.
+    :param suppressionFile: on the worker; lines ``file : text [: first[-last]]`` of patterns of
+        warnings that do not count.
+    :param suppressionList: the same as (file, text, first, last) tuples.
+    """
+
+    name = "generic"
+    renderables = (
+        "directoryEnterPattern",
+        "directoryLeavePattern",
+        "maxWarnCount",
+        "suppressionFile",
+        "suppressionList",
+        "warningPattern",
+    )
+
+    warnCount = 0
+    warningPattern: Any = "(?i).*warning[: ].*"
+    directoryEnterPattern: Any = (
+        "make.*: Entering directory [\N{RIGHT SINGLE QUOTATION MARK}\"`'](.*)"
+        "[\N{RIGHT SINGLE QUOTATION MARK}'`\"]"
+    )
+    directoryLeavePattern: Any = "make.*: Leaving directory"
+    suppressionFile: Any = None
+    maxWarnCount: Any = None
+
+    commentEmptyLineRe = re.compile(r"^\s*(#.*)?$")
+    suppressionLineRe = re.compile(r"^\s*(.+?)\s*:\s*(.+?)\s*(?:[:]\s*([0-9]+)(?:-([0-9]+))?\s*)?$")
+
+    def __init__(
+        self,
+        warningPattern: Any = ...,
+        warningExtractor: Extractor | None = None,
+        maxWarnCount: Any = None,
+        directoryEnterPattern: Any = None,
+        directoryLeavePattern: Any = None,
+        suppressionFile: Any = None,
+        suppressionList: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if warningPattern is not ...:
+            self.warningPattern = warningPattern
+        if directoryEnterPattern is not None:
+            self.directoryEnterPattern = directoryEnterPattern
+        if directoryLeavePattern is not None:
+            self.directoryLeavePattern = directoryLeavePattern
+        if suppressionFile is not None:
+            self.suppressionFile = suppressionFile
+        if maxWarnCount is not None:
+            self.maxWarnCount = maxWarnCount
+        self.suppressionList = suppressionList
+        self.warningExtractor: Extractor = warningExtractor or type(self).warnExtractWholeLine
+        if isinstance(self.warningPattern, str):
+            try:
+                re.compile(self.warningPattern)
+            except re.error as error:
+                configFault(f"'warningPattern' is no regular expression: {error}")
+        kwargs = self.setupShellMixin(kwargs)
+        super().__init__(**kwargs)
+        self.suppressions: list[tuple[Any, Any, int | None, int | None]] = []
+        self.directoryStack: list[str] = []
+        self.loggedWarnings: list[str] = []
+
+    # -- which lines are warnings
+
+    def addSuppression(self, suppressionList: Sequence[Suppression]) -> None:
+        """Let warnings that match any of these not count."""
+        for file_re, text_re, start, end in suppressionList:
+            self.suppressions.append(
+                (
+                    re.compile(file_re) if file_re else None,
+                    re.compile(text_re) if text_re else None,
+                    start,
+                    end,
+                )
+            )
+
+    @staticmethod
+    def warnExtractWholeLine(step: Any, line: str, match: "re.Match[str]") -> Warned:
+        """The warning is the whole line, of no known place."""
+        return None, None, line
+
+    @staticmethod
+    def warnExtractFromRegexpGroups(step: Any, line: str, match: "re.Match[str]") -> Warned:
+        """The pattern's groups 1, 2 and 3 are file, line number and text."""
+        file, number, text = match.group(1), match.group(2), match.group(3)
+        directories = step.directoryStack
+        if file is not None and directories and directories[-1]:
+            file = f"{directories[-1]}/{file}"
+        return file, int(number) if number else None, text or ""
+
+    def warningLogged(self, line: str) -> None:
+        """Look at one line of the output."""
+        if self._enter is not None and (entered := self._enter.search(line)):
+            self.directoryStack.append(entered.group(1))
+            return
+        if self._leave is not None and self._leave.search(line):
+            if self.directoryStack:
+                self.directoryStack.pop()
+            return
+        match = self._pattern.match(line)
+        if match:
+            self.maybeAddWarning(self.loggedWarnings, line, match)
+
+    def maybeAddWarning(self, warnings: list[str], line: str, match: "re.Match[str]") -> None:
+        """Count a warning, unless it is suppressed."""
+        if self.suppressions:
+            file, number, text = self.warningExtractor(self, line, match)
+            if any(_covers(one, file, number, text) for one in self.suppressions):
+                return
+        warnings.append(line)
+        self.warnCount += 1
+
+    async def setup_suppression(self) -> None:
+        """Read the suppressions, from the list and from the worker's file."""
+        if self.suppressionList is not None:
+            self.addSuppression(self.suppressionList)
+        if self.suppressionFile is None:
+            return
+        text = await self.getFileContentFromWorker(self.suppressionFile, abandonOnFailure=True)
+        found: list[Suppression] = []
+        for line in (text or "").splitlines():
+            if self.commentEmptyLineRe.match(line):
+                continue
+            match = self.suppressionLineRe.match(line)
+            if match:
+                file, message, start, end = match.groups()
+                first = int(start) if start else None
+                last = int(end) if end else first
+                found.append((file, message, first, last))
+        self.addSuppression(found)
+
+    # -- running
+
+    async def run(self) -> int:
+        """Run it, count, and say so."""
+        self._pattern = _compiled(self.warningPattern)
+        self._enter = _compiled(self.directoryEnterPattern) if self.directoryEnterPattern else None
+        self._leave = _compiled(self.directoryLeavePattern) if self.directoryLeavePattern else None
+        if self.suppressionFile is not None:
+            await self.addLogForRemoteCommands("suppression")
+        await self.setup_suppression()
+        self.addLogObserver("stdio", _Lines(self))
+        command = await self.makeRemoteShellCommand()
+        await self.runCommand(command)
+        await self.finish_logs()
+        await self.createSummary()
+        return self.evaluateCommand(command)
+
+    async def finish_logs(self) -> None:
+        """Have all lines of the output looked at."""
+        if "stdio" in self.logs:
+            await self.getLog("stdio").finish()
+
+    async def createSummary(self) -> None:
+        """Show the warnings in a log of their own, and count them."""
+        if self.warnCount:
+            text = "\n".join(self.loggedWarnings) + "\n"
+            await self.addCompleteLog(f"warnings ({self.warnCount})", text)
+        self.setStatistic("warnings", self.getStatistic("warnings", 0) + self.warnCount)
+        total = self.getProperty("warnings-count", 0) + self.warnCount
+        self.setProperty("warnings-count", total, "WarningCountingShellCommand")
+
+    def evaluateCommand(self, cmd: Any) -> int:
+        """The result: of the command, and of the warnings."""
+        result = int(cmd.results())
+        if self.maxWarnCount is not None and self.warnCount > self.maxWarnCount:
+            result = worst_status(result, FAILURE)
+        elif self.warnCount:
+            result = worst_status(result, WARNINGS)
+        return result
+
+
+class _Lines(LogLineObserver):
+    """Shows each line of the output to the step."""
+
+    def __init__(self, step: WarningCountingShellCommand) -> None:
+        super().__init__()
+        self._step = step
+
+    def outLineReceived(self, line: str) -> None:
+        self._step.warningLogged(line)
+
+    def errLineReceived(self, line: str) -> None:
+        self._step.warningLogged(line)
+
+
+def _compiled(pattern: Any) -> "re.Pattern[str]":
+    return re.compile(pattern) if isinstance(pattern, str) else pattern
+
+
+def _covers(
+    suppression: tuple[Any, Any, int | None, int | None],
+    file: str | None,
+    number: int | None,
+    text: str,
+) -> bool:
+    file_re, text_re, start, end = suppression
+    if file_re is not None and (file is None or not file_re.search(file)):
+        return False
+    if text_re is not None and not text_re.search(text):
+        return False
+    if start is None and end is None:
+        return True
+    return number is not None and (start or 0) <= number <= (end if end is not None else number)
+
+
+class Compile(WarningCountingShellCommand):
+    """Run ``make all``, counting warnings."""
+
+    name = "compile"
+    haltOnFailure = True
+    flunkOnFailure = True
+    description = ["compiling"]
+    descriptionDone = ["compile"]
+    command: Any = ["make", "all"]
+
+
+class Test(WarningCountingShellCommand):
+    """Run ``make test``; a subclass that reads the output calls :meth:`setTestResults`."""
+
+    name = "test"
+    warnOnFailure = True
+    description = ["testing"]
+    descriptionDone = ["test"]
+    command: Any = ["make", "test"]
+
+    def setTestResults(
+        self, total: int = 0, failed: int = 0, passed: int = 0, warnings: int = 0
+    ) -> None:
+        """Add to the numbers of tests shown for the step."""
+        for key, count in (
+            ("tests-total", total),
+            ("tests-failed", failed),
+            ("tests-passed", passed),
+            ("tests-warnings", warnings),
+        ):
+            self.setStatistic(key, self.getStatistic(key, 0) + count)
+
+    def getResultSummary(self) -> Any:
+        """The numbers of tests, if there are any."""
+        if not self.hasStatistic("tests-total"):
+            return super().getResultSummary()
+        total, failed, passed, warnings = (
+            self.getStatistic(f"tests-{key}", 0)
+            for key in ("total", "failed", "passed", "warnings")
+        )
+        if not total:
+            total = failed + passed + warnings
+        words = [*(self.descriptionDone or ["test"])]
+        if total:
+            words.append(f"{total} tests")
+        for count, word in ((passed, "passed"), (warnings, "warnings"), (failed, "failed")):
+            if count:
+                words.append(f"{count} {word}")
+        summary = " ".join(words)
+        return {"step": self._with_outcome(summary, " (max lines)")}
