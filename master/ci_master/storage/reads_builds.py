@@ -1,0 +1,237 @@
+"""What REST reads of builds, their properties and what belongs to them."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from ci_master.storage.reads_page import Columns, Page, rows_of
+from ci_master.storage.schema import (
+    build_data,
+    build_properties,
+    buildrequests,
+    builds,
+    buildset_sourcestamps,
+    buildsets,
+    changes,
+)
+
+_CHUNK = 500
+
+Json = dict[str, Any]
+
+COLUMNS: Columns = {
+    "buildid": builds.c.id,
+    "number": builds.c.number,
+    "builderid": builds.c.builderid,
+    "buildrequestid": builds.c.buildrequestid,
+    "workerid": builds.c.workerid,
+    "masterid": builds.c.masterid,
+    "started_at": builds.c.started_at,
+    "complete": builds.c.complete_at.is_not(None),
+    "complete_at": builds.c.complete_at,
+    "locks_duration_s": builds.c.locks_duration_s,
+    "state_string": builds.c.state_string,
+    "results": builds.c.results,
+}
+FIELDS = tuple(COLUMNS)
+
+_ALL: Select[Any] = select(
+    *(COLUMNS[name] if name != "complete" else COLUMNS[name].label("complete") for name in FIELDS)
+)
+
+
+def as_json(row: Row[Any]) -> Json:
+    """A row as REST build, without properties."""
+    build = dict(zip(FIELDS, row, strict=True))
+    build["complete"] = build["complete_at"] is not None
+    build["properties"] = {}
+    return build
+
+
+def get(tx: Connection, buildid: int) -> Json | None:
+    """The build with this id."""
+    row = tx.execute(_ALL.where(builds.c.id == buildid)).first()
+    return None if row is None else as_json(row)
+
+
+def get_by_number(tx: Connection, builderid: int, number: int) -> Json | None:
+    """A builder's build by its number."""
+    query = _ALL.where((builds.c.builderid == builderid) & (builds.c.number == number))
+    row = tx.execute(query).first()
+    return None if row is None else as_json(row)
+
+
+def id_of(tx: Connection, builderid: int, number: int) -> int | None:
+    """Id of a builder's build."""
+    query = select(builds.c.id)
+    query = query.where((builds.c.builderid == builderid) & (builds.c.number == number))
+    return tx.execute(query).scalar()
+
+
+def page_of(
+    tx: Connection,
+    page: Page,
+    *,
+    of: Mapping[str, int] | None = None,
+    properties: Sequence[str] = (),
+) -> list[Json]:
+    """Builds, with the properties of these names (``*`` for all) read by one query.
+
+    :param of: field -> value that all of them have.
+    """
+    query = _ALL
+    for field, value in (of or {}).items():
+        query = query.where(COLUMNS[field] == value)
+    return _page(tx, query, page, properties)
+
+
+def _page(tx: Connection, query: Select[Any], page: Page, properties: Sequence[str]) -> list[Json]:
+    found = [as_json(row) for row in rows_of(tx, query, COLUMNS, page, default_order=[builds.c.id])]
+    if properties:
+        add_properties(tx, found, properties)
+    return found
+
+
+def of_change(
+    tx: Connection, changeid: int, page: Page, *, properties: Sequence[str] = ()
+) -> list[Json]:
+    """Builds whose sources are what a change made of them."""
+    stamp = select(changes.c.sourcestampid).where(changes.c.id == changeid).scalar_subquery()
+    sets = select(buildset_sourcestamps.c.buildsetid)
+    sets = sets.where(buildset_sourcestamps.c.sourcestampid == stamp)
+    requests = select(buildrequests.c.id).where(buildrequests.c.buildsetid.in_(sets))
+    return _page(tx, _ALL.where(builds.c.buildrequestid.in_(requests)), page, properties)
+
+
+def triggered_by(
+    tx: Connection, buildid: int, page: Page, *, properties: Sequence[str] = ()
+) -> list[Json]:
+    """Builds that a build caused."""
+    sets = select(buildsets.c.id).where(buildsets.c.parent_buildid == buildid)
+    requests = select(buildrequests.c.id).where(buildrequests.c.buildsetid.in_(sets))
+    return _page(tx, _ALL.where(builds.c.buildrequestid.in_(requests)), page, properties)
+
+
+# -- properties -------------------------------------------------------------------------------
+
+
+def add_properties(tx: Connection, found: Sequence[Json], names: Sequence[str]) -> None:
+    """Fill in the properties of these names (``*`` for all) that the builds have."""
+    by_id = properties_of(tx, [build["buildid"] for build in found])
+    for build in found:
+        build["properties"] = chosen(by_id.get(build["buildid"], {}), names)
+
+
+def chosen(properties: Json, names: Sequence[str]) -> Json:
+    """Those properties that are asked for; ``*`` is all."""
+    if "*" in names:
+        return properties
+    return {name: properties[name] for name in names if name in properties}
+
+
+def properties_of(tx: Connection, ids: Sequence[int]) -> dict[int, Json]:
+    """Build id -> its properties."""
+    found: dict[int, Json] = {}
+    t = build_properties
+    for at in range(0, len(ids), _CHUNK):
+        query = select(t.c.id, t.c.properties_json).where(t.c.id.in_(ids[at : at + _CHUNK]))
+        found.update((row_id, json.loads(text)) for row_id, text in tx.execute(query))
+    return found
+
+
+# -- data -------------------------------------------------------------------------------------
+
+
+def data_of(tx: Connection, buildid: int, name: str | None = None) -> list[Json]:
+    """The values attached to a build, or the one of this name; their bytes are left out."""
+    t = build_data
+    query = select(t.c.buildid, t.c.name, t.c.length, t.c.source).where(t.c.buildid == buildid)
+    if name is not None:
+        query = query.where(t.c.name == name)
+    return [
+        {"buildid": build, "name": label, "length": length, "value": None, "source": source}
+        for build, label, length, source in tx.execute(query.order_by(t.c.name))
+    ]
+
+
+def data_value(tx: Connection, buildid: int, name: str) -> bytes | None:
+    """The bytes of a value attached to a build."""
+    t = build_data
+    return tx.execute(
+        select(t.c.value).where((t.c.buildid == buildid) & (t.c.name == name))
+    ).scalar()
+
+
+# -- changes ----------------------------------------------------------------------------------
+
+
+def changes_of(tx: Connection, buildid: int) -> list[int]:
+    """Ids of the changes that a build was the first to build.
+
+    For each of its source stamps: the changes of that branch and codebase since the one of
+    the builder's last successful build before, or only the stamp's own if there is none.
+    """
+    build = tx.execute(
+        select(builds.c.builderid, builds.c.number).where(builds.c.id == buildid)
+    ).first()
+    if build is None:
+        return []
+    found: set[int] = set()
+    for change in _stamp_changes(tx, builds.c.id == buildid):
+        earlier = _changes_before(tx, build.builderid, build.number, change)
+        where = [
+            changes.c.codebase == change.codebase,
+            changes.c.branch.is_not_distinct_from(change.branch),
+            changes.c.id <= change.id,
+            changes.c.id > earlier if earlier is not None else changes.c.id == change.id,
+        ]
+        found.update(tx.execute(select(changes.c.id).where(*where)).scalars())
+    return sorted(found)
+
+
+def _stamp_changes(tx: Connection, which: ColumnElement[bool]) -> Iterable[Row[Any]]:
+    """The newest change of each source stamp of a build."""
+    joined = (
+        builds.join(buildrequests, buildrequests.c.id == builds.c.buildrequestid)
+        .join(
+            buildset_sourcestamps,
+            buildset_sourcestamps.c.buildsetid == buildrequests.c.buildsetid,
+        )
+        .join(changes, changes.c.sourcestampid == buildset_sourcestamps.c.sourcestampid)
+    )
+    query = select(changes.c.id, changes.c.codebase, changes.c.branch).select_from(joined)
+    newest: dict[tuple[str, str | None], Any] = {}
+    for row in tx.execute(query.where(which).order_by(changes.c.id)):
+        newest[row.codebase, row.branch] = row
+    return newest.values()
+
+
+def _changes_before(tx: Connection, builderid: int, number: int, change: Row[Any]) -> int | None:
+    """The change of the builder's last success before, on the same branch and codebase."""
+    query = (
+        select(changes.c.id)
+        .select_from(
+            builds.join(buildrequests, buildrequests.c.id == builds.c.buildrequestid)
+            .join(
+                buildset_sourcestamps,
+                buildset_sourcestamps.c.buildsetid == buildrequests.c.buildsetid,
+            )
+            .join(changes, changes.c.sourcestampid == buildset_sourcestamps.c.sourcestampid)
+        )
+        .where(
+            and_(
+                builds.c.builderid == builderid,
+                builds.c.number < number,
+                builds.c.results == 0,
+                changes.c.codebase == change.codebase,
+                changes.c.branch.is_not_distinct_from(change.branch),
+                changes.c.id <= change.id,
+            )
+        )
+        .order_by(builds.c.number.desc(), changes.c.id.desc())
+        .limit(1)
+    )
+    return tx.execute(query).scalar()
