@@ -1,0 +1,47 @@
+"""Where a daemon's log goes: the file its ``buildbot.tac`` asks for, and the terminal too."""
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from twisted.python.log import (
+    FileLogObserver,
+    ILogObserver,
+    addObserver,
+    startLoggingWithObserver,
+)
+from twisted.python.logfile import LogFile
+
+DEFAULT_ROTATE_BYTES = 10_000_000
+DEFAULT_ROTATED_FILES = 10
+
+Observer = Callable[[dict[str, Any]], None]
+
+
+def start_logging(
+    application: Any, names: Mapping[str, Any], path: Path, *, to_stdout: bool
+) -> None:
+    """Begin to log, and send what is printed to the log as well.
+
+    :param application: what the tac file made; an ``ILogObserver`` component on it is used as is.
+    :param names: the tac file's variables: ``rotateLength`` (bytes) and ``maxRotatedFiles``.
+    :param path: the log file, where the application has no observer of its own.
+    :param to_stdout: write each line to standard output too.
+    """
+    terminal = sys.stdout
+    observer = application.getComponent(ILogObserver, None)
+    if observer is None:
+        observer = FileLogObserver(_rotated_file(names, path)).emit
+    startLoggingWithObserver(observer, setStdout=not to_stdout)
+    if to_stdout:
+        addObserver(FileLogObserver(terminal).emit)
+
+
+def _rotated_file(names: Mapping[str, Any], path: Path) -> LogFile:
+    return LogFile(
+        path.name,
+        str(path.parent),
+        rotateLength=names.get("rotateLength", DEFAULT_ROTATE_BYTES),
+        maxRotatedFiles=names.get("maxRotatedFiles", DEFAULT_ROTATED_FILES),
+    )

@@ -1,0 +1,1 @@
+"""Process trees: start a program in a session of its own, find its descendants, kill them whole."""

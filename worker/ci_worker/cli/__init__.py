@@ -1,0 +1,1 @@
+"""The command ``ci-worker``: make a worker's directory, start it, stop it."""

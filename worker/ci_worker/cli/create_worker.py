@@ -1,0 +1,297 @@
+"""``create-worker``: the directory of a new worker."""
+
+import os
+from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ci_common.daemon import TAC, say
+from ci_worker.bot import PROTOCOLS
+
+DEFAULT_PORT = 9989
+
+_INFO = {
+    "admin": "Your Name Here <admin@youraddress.invalid>\n",
+    "host": "Please put a description of this machine here\n",
+}
+
+
+Tell = Callable[[str], None]
+
+
+class Mistake(Exception):
+    """An option or argument that cannot be; the text is for the person who typed it."""
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """What goes into ``buildbot.tac``; the names are those of its variables."""
+
+    basedir: str
+    buildmaster_host: str | None
+    port: int | None
+    workername: str
+    passwd: str
+    keepalive: int | float
+    umask: int | None
+    maxdelay: int | float
+    numcpus: int | None
+    allow_shutdown: str | None
+    maxretries: int | None
+    use_tls: bool
+    delete_leftover_dirs: bool
+    connection_string: str | None
+    proxy_connection_string: str | None
+    protocol: str
+    log_bytes: int
+    log_count: int | None
+    rotate: bool
+
+
+def create_worker(options: Namespace) -> int:
+    """Make the directory, or say why not; the exit status."""
+    try:
+        settings = settings_from(options)
+    except Mistake as mistake:
+        say(str(mistake))
+        return 1
+    try:
+        _make(Path(options.basedir), settings, force=options.force, quiet=options.quiet)
+    except OSError as error:
+        say(f"cannot make {options.basedir}: {error.strerror}: {error.filename}")
+        return 1
+    return 0
+
+
+def settings_from(options: Namespace) -> WorkerSettings:
+    """The settings that the options mean.
+
+    :raises Mistake: for the first option that cannot be.
+    """
+    host, port, name, password = _identity(options)
+    if options.protocol not in PROTOCOLS:
+        raise Mistake(f"--protocol is '{options.protocol}': it can be {' or '.join(PROTOCOLS)}")
+    if options.protocol != "pb":
+        raise Mistake(f"--protocol {options.protocol} is not supported by this version: use pb")
+    if options.allow_shutdown not in (None, "signal", "file"):
+        raise Mistake(
+            f"--allow-shutdown is '{options.allow_shutdown}': it can be 'signal' or 'file'"
+        )
+    keepalive, maxdelay = (_number(options, n) for n in ("keepalive", "maxdelay"))
+    log_bytes = _whole(options, "log_size")
+    if log_bytes is None:
+        raise Mistake("--log-size is 'None': it must be a number")
+    return WorkerSettings(
+        basedir="." if options.relocatable else os.path.abspath(options.basedir),
+        buildmaster_host=host,
+        port=port,
+        workername=name,
+        passwd=password,
+        keepalive=keepalive,
+        umask=_whole(options, "umask", base=0),
+        maxdelay=maxdelay,
+        numcpus=_whole(options, "numcpus"),
+        allow_shutdown=options.allow_shutdown,
+        maxretries=_whole(options, "maxretries"),
+        use_tls=options.use_tls,
+        delete_leftover_dirs=options.delete_leftover_dirs,
+        connection_string=options.connection_string,
+        proxy_connection_string=options.proxy_connection_string,
+        protocol=options.protocol,
+        log_bytes=log_bytes,
+        log_count=_whole(options, "log_count"),
+        rotate=not options.no_logrotate,
+    )
+
+
+def _identity(options: Namespace) -> tuple[str | None, int | None, str, str]:
+    given = options.identity
+    if options.connection_string is not None:
+        if len(given) != 2:
+            raise Mistake("with --connection-string give BASEDIR NAME PASSWORD, and no master")
+        return None, None, given[0], given[1]
+    if len(given) != 3:
+        raise Mistake("give BASEDIR MASTER NAME PASSWORD, the master as host[:port]")
+    host, port = parse_master(given[0])
+    return host, port, given[1], given[2]
+
+
+def parse_master(text: str) -> tuple[str, int]:
+    """Host and port of ``host``, ``host:port``, ``[ipv6]`` or ``[ipv6]:port``.
+
+    :raises Mistake: if it is none of these.
+    """
+    where = f"master address '{text}'"
+    if text.startswith("["):
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or (rest and not rest.startswith(":")):
+            raise Mistake(f"{where}: write an IPv6 address as [address] or [address]:port")
+        port_text = rest[1:]
+        colon = bool(rest)
+    else:
+        host, found, port_text = text.partition(":")
+        colon = bool(found)
+        if ":" in port_text:
+            raise Mistake(f"{where}: write an IPv6 address in brackets, as [{text}]")
+    if not host:
+        raise Mistake(f"{where}: the host is missing")
+    if not colon:
+        return host, DEFAULT_PORT
+    if not (port_text.isascii() and port_text.isdigit()):
+        raise Mistake(f"{where}: the port must be a number")
+    if not 1 <= int(port_text) <= 65535:
+        raise Mistake(f"{where}: the port must be between 1 and 65535")
+    return host, int(port_text)
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _whole(options: Namespace, name: str, base: int = 10) -> int | None:
+    text = getattr(options, name)
+    if text in (None, "None"):
+        return None
+    try:
+        return int(_old_octal(text) if base == 0 else text, base)
+    except ValueError:
+        raise Mistake(f"{_option(name)} is '{text}': it must be a number or None") from None
+
+
+def _old_octal(text: str) -> str:
+    """``022`` as people write a mask, in the way Python reads it."""
+    return f"0o{text[1:]}" if len(text) > 1 and text[0] == "0" and text.isdigit() else text
+
+
+def _number(options: Namespace, name: str) -> int | float:
+    text = getattr(options, name)
+    try:
+        value = float(text)
+    except ValueError:
+        raise Mistake(f"{_option(name)} is '{text}': it must be a number of seconds") from None
+    if value < 0:
+        raise Mistake(f"{_option(name)} is '{text}': it must not be below 0")
+    return int(value) if value.is_integer() else value
+
+
+def _make(basedir: Path, settings: WorkerSettings, *, force: bool, quiet: bool) -> None:
+    def tell(text: str) -> None:
+        if not quiet:
+            say(text)
+
+    if basedir.is_dir():
+        tell(f"updating the directory {basedir}")
+    basedir.mkdir(parents=True, exist_ok=True)
+    _write_tac(basedir / TAC, tac_text(settings), force=force, tell=tell)
+    info = basedir / "info"
+    info.mkdir(exist_ok=True)
+    for name, text in _INFO.items():
+        path = info / name
+        if path.exists():
+            continue
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o644)
+        tell(f"please edit {path}: the master shows it to people")
+    tell(f"worker configured in {basedir}")
+
+
+def _write_tac(path: Path, text: str, *, force: bool, tell: Tell) -> None:
+    target = path
+    if path.exists():
+        if path.read_text(encoding="utf-8", errors="replace") == text:
+            tell(f"{path} is as it should be")
+            return
+        if not force:
+            target = path.with_name(path.name + ".new")
+            tell(f"{path} exists and differs: the new one is {target} (--force overwrites)")
+    target.unlink(missing_ok=True)
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)  # it has a password
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    target.chmod(0o600)
+
+
+def tac_text(settings: WorkerSettings) -> str:
+    """The text of ``buildbot.tac``."""
+    text = _HEAD.format(
+        basedir=settings.basedir, rotate=settings.log_bytes, count=settings.log_count
+    )
+    if settings.basedir == ".":
+        text += _RELOCATABLE
+    text += _ROTATED if settings.rotate else _NOT_ROTATED
+    lines = [f"{name} = {_literal(name, getattr(settings, name))}\n" for name in _VARIABLES]
+    return text + "".join(lines) + _TAIL
+
+
+_VARIABLES = (
+    "buildmaster_host",
+    "port",
+    "connection_string",
+    "workername",
+    "passwd",
+    "keepalive",
+    "umask",
+    "maxdelay",
+    "numcpus",
+    "allow_shutdown",
+    "maxretries",
+    "use_tls",
+    "delete_leftover_dirs",
+    "proxy_connection_string",
+    "protocol",
+)
+
+
+def _literal(name: str, value: object) -> str:
+    return f"0o{value:03o}" if name == "umask" and isinstance(value, int) else repr(value)
+
+
+_HEAD = """\
+# This file makes the worker. 'ci-worker start' executes it; edit it as you like.
+import os
+
+from twisted.application import service
+
+from ci_worker.bot import Worker
+
+basedir = {basedir!r}
+rotateLength = {rotate!r}
+maxRotatedFiles = {count!r}
+"""
+
+_RELOCATABLE = """
+# The directory may be moved: where it is, is where this file is.
+basedir = os.path.abspath(os.path.dirname(__file__))
+"""
+
+_ROTATED = """
+# Sets the name and the rotation of the log file.
+from twisted.python.log import FileLogObserver, ILogObserver
+from twisted.python.logfile import LogFile
+
+application = service.Application('buildbot-worker')
+logfile = LogFile.fromFullPath(
+    os.path.join(basedir, "twistd.log"), rotateLength=rotateLength, maxRotatedFiles=maxRotatedFiles
+)
+application.setComponent(ILogObserver, FileLogObserver(logfile).emit)
+
+"""
+
+_NOT_ROTATED = """
+# The log is never rotated.
+rotateLength = None
+application = service.Application('buildbot-worker')
+
+"""
+
+_TAIL = """
+s = Worker(
+    buildmaster_host, port, workername, passwd, basedir, keepalive,
+    umask=umask, maxdelay=maxdelay, numcpus=numcpus, allow_shutdown=allow_shutdown,
+    maxRetries=maxretries, protocol=protocol, useTls=use_tls,
+    delete_leftover_dirs=delete_leftover_dirs, connection_string=connection_string,
+    proxy_connection_string=proxy_connection_string,
+)
+s.setServiceParent(application)
+"""

@@ -1,0 +1,118 @@
+"""The command line of ``ci-worker``: what can be asked, and who does it."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ci_worker import __version__
+
+_CREATE = "create-worker"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line says; the exit status."""
+    options = parser().parse_args(argv)
+    if options.command == _CREATE:
+        from ci_worker.cli.create_worker import create_worker
+
+        return create_worker(options)
+    from ci_worker.cli import running
+
+    commands = {"start": running.start, "stop": running.stop, "restart": running.restart}
+    return commands[options.command](options)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all subcommands."""
+    top = argparse.ArgumentParser(
+        prog="ci-worker", description="A worker: runs commands where the master cannot."
+    )
+    version = f"ci-worker {__version__}"
+    top.add_argument("--version", action="version", version=version)
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for add in (_create, _start, _stop, _restart):
+        add(commands).add_argument("--version", action="version", version=version)
+    return top
+
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def _create(commands: "Commands") -> argparse.ArgumentParser:
+    sub = commands.add_parser(_CREATE, help="make the directory of a new worker")
+    sub.add_argument("basedir", help="the directory to make")
+    sub.add_argument(
+        "identity",
+        nargs="+",
+        metavar="[MASTER] NAME PASSWORD",
+        help="the master as host[:port] (port 9989; not with --connection-string), "
+        "the worker's name and its password",
+    )
+    sub.add_argument("-k", "--keepalive", default="600", help="seconds; 0 for none (600)")
+    sub.add_argument("--umask", default="None", help="file mode creation mask, as 0o022 (None)")
+    sub.add_argument("--maxdelay", default="300", help="longest wait between connects, s (300)")
+    sub.add_argument("--maxretries", default="None", help="give up after so many (None: never)")
+    sub.add_argument("--numcpus", default="None", help="processors to report (None: count them)")
+    sub.add_argument("-s", "--log-size", default="10000000", help="bytes per log file (10000000)")
+    sub.add_argument("-l", "--log-count", default="10", help="old log files to keep, or None (10)")
+    sub.add_argument(
+        "-a", "--allow-shutdown", help="'signal' (SIGHUP) or 'file' (shutdown.stamp) may ask for it"
+    )
+    sub.add_argument("--protocol", default="pb", help="pb or msgpack_experimental_v7 (pb)")
+    sub.add_argument("--connection-string", help="Twisted client endpoint of the master")
+    sub.add_argument("--proxy-connection-string", help="endpoint of an HTTP proxy (CONNECT)")
+    sub.add_argument("-f", "--force", action="store_true", help="overwrite files that exist")
+    sub.add_argument("-r", "--relocatable", action="store_true", help="the directory can be moved")
+    sub.add_argument("-n", "--no-logrotate", action="store_true", help="never rotate the log")
+    sub.add_argument("--use-tls", action="store_true", help="connect with TLS")
+    sub.add_argument(
+        "--delete-leftover-dirs", action="store_true", help="remove directories no builder uses"
+    )
+    _quiet(sub)
+    return sub
+
+
+def _start(commands: "Commands") -> argparse.ArgumentParser:
+    sub = commands.add_parser("start", help="start a worker")
+    _directory(sub)
+    _nodaemon(sub)
+    return sub
+
+
+def _stop(commands: "Commands") -> argparse.ArgumentParser:
+    sub = commands.add_parser("stop", help="stop a worker")
+    _directory(sub)
+    return sub
+
+
+def _restart(commands: "Commands") -> argparse.ArgumentParser:
+    sub = commands.add_parser("restart", help="stop a worker and start it again")
+    _directory(sub)
+    _nodaemon(sub)
+    return sub
+
+
+def _directory(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("basedir", nargs="?", default=".", help="the worker's directory (.)")
+    _quiet(sub)
+
+
+def _nodaemon(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--nodaemon", action="store_true", help="stay in the foreground")
+    sub.add_argument(
+        "--start_timeout",
+        "--start-timeout",
+        default="60",
+        metavar="SECONDS",
+        help="how long to wait for its word that it works; None for ever (60)",
+    )
+
+
+def _quiet(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("-q", "--quiet", action="store_true", help="say only what went wrong")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""``start``, ``stop`` and ``restart``: the life of a worker's process."""
+
+import os
+from argparse import Namespace
+from pathlib import Path
+
+from ci_common.daemon import TAC, run_in_foreground, say, start_daemon, stop_daemon
+
+_NOT_RUNNING_IS_FINE = "not running"
+
+
+def start(options: Namespace) -> int:
+    """Start the worker of a directory, in the background or here."""
+    if not _is_worker(options.basedir):
+        return 1
+    if options.nodaemon:
+        return run_in_foreground(options.basedir, to_stdout=True)
+    timeout_s, problem = _timeout(options.start_timeout)
+    if problem:
+        say(problem)
+        return 1
+    return start_daemon(options.basedir, start_timeout_s=timeout_s, quiet=options.quiet)
+
+
+def stop(options: Namespace) -> int:
+    """Stop the worker of a directory, and wait for its end."""
+    if not _is_worker(options.basedir):
+        return 1
+    return stop_daemon(options.basedir, quiet=options.quiet)
+
+
+def restart(options: Namespace) -> int:
+    """Stop the worker if it runs, then start it."""
+    if not _is_worker(options.basedir):
+        return 1
+    said: list[str] = []
+    stopped = stop_daemon(options.basedir, quiet=options.quiet, say=said.append)
+    for text in said:
+        say(text)
+    if stopped != 0 and not any(_NOT_RUNNING_IS_FINE in text for text in said):
+        return stopped
+    return start(options)
+
+
+def _is_worker(basedir: str) -> bool:
+    """Whether the directory is a worker's; says so if it is not."""
+    tac = Path(basedir) / TAC
+    try:
+        text = tac.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        say(f"{os.path.abspath(basedir)} is not a worker's directory: {TAC}: {error.strerror}")
+        return False
+    if "Worker" not in text:
+        say(f"{tac} makes no worker: it does not mention 'Worker'")
+        return False
+    return True
+
+
+def _timeout(text: str) -> tuple[float | None, str]:
+    if text in ("", "None"):
+        return None, ""
+    try:
+        return float(text), ""
+    except ValueError:
+        return None, f"--start_timeout is '{text}': it must be a number of seconds or None"

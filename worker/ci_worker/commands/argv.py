@@ -1,0 +1,61 @@
+"""A command line: what is executed, and what may be shown of it."""
+
+import os
+import shlex
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """A program's arguments, real and as shown.
+
+    :param run: the arguments to execute.
+    :param shown: the same, where obfuscated arguments have their replacement; bytes as the
+        command was one string for the shell.
+    """
+
+    run: list[str]
+    shown: bytes | list[bytes]
+
+    def __str__(self) -> str:
+        if isinstance(self.shown, bytes):
+            return self.shown.decode("utf-8", "replace")
+        return " ".join(_quoted(part.decode("utf-8", "replace")) for part in self.shown)
+
+
+def command_line(command: Any, environ_comspec: str | None = None) -> CommandLine:
+    """Understand the ``command`` argument of the shell command.
+
+    One string is for the shell; a list is arguments, of which ``("obfuscated", real, shown)`` is
+    one that must not be seen.
+    """
+    if isinstance(command, (str, bytes)):
+        text = _as_text(command)
+        shown = text.encode("utf-8", "surrogateescape")
+        if os.name == "nt":
+            shell = environ_comspec or os.environ.get("COMSPEC", "cmd.exe")
+            return CommandLine([shell, "/c", text], shown)
+        return CommandLine(["/bin/sh", "-c", text], shown)
+    if not command:
+        raise ValueError("the command is an empty list")
+    pairs = [_real_and_shown(argument) for argument in command]
+    return CommandLine(
+        [real for real, _ in pairs],
+        [shown.encode("utf-8", "surrogateescape") for _, shown in pairs],
+    )
+
+
+def _real_and_shown(argument: Any) -> tuple[str, str]:
+    if isinstance(argument, tuple) and len(argument) == 3 and argument[0] == "obfuscated":
+        return _as_text(argument[1]), _as_text(argument[2])
+    text = _as_text(argument)
+    return text, text
+
+
+def _as_text(value: Any) -> str:
+    return os.fsdecode(value) if isinstance(value, bytes) else str(value)
+
+
+def _quoted(text: str) -> str:
+    return shlex.quote(text) if text else '""'

@@ -1,0 +1,1 @@
+"""What this machine is, as far as a master wants to know."""

@@ -1,0 +1,1 @@
+"""The conversation with the master: dial, log in, be told what to do, stay reachable."""
