@@ -7,7 +7,7 @@ starts to run when the app hands it a :class:`Site`.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
@@ -17,7 +17,9 @@ from ci_common.aio import call_override, to_deferred
 from ci_master.data.faults import configFault
 from ci_master.data.recorded import Recorded
 from ci_master.events.bus import Bus
-from ci_master.storage.store import Store
+
+if TYPE_CHECKING:  # SQLAlchemy is slow to import, and checking a configuration needs none of it
+    from ci_master.storage.store import Store
 
 
 @dataclass
@@ -27,7 +29,7 @@ class Site:
     data: Any  # ci_master.data.data.Data
     bus: Bus
     clock: IReactorTime
-    store: Store
+    store: "Store"
     master: Any  # the public facade for users' code
     in_thread: Callable[..., Deferred[Any]]
     render: Callable[[Any], Awaitable[Any]]
