@@ -1,0 +1,39 @@
+"""What people may do to workers: pause, unpause, stop when idle, kill."""
+
+from typing import TYPE_CHECKING, Any
+
+from ci_common.faults import Refused
+
+if TYPE_CHECKING:
+    from ci_master.workers.registry import WorkerRegistry
+    from ci_master.workers.slot import WorkerSlot
+
+
+def register(registry: "WorkerRegistry", data: Any) -> None:
+    """Offer the actions of workers, for ids and for names."""
+
+    def find(key: Any) -> "WorkerSlot":
+        text = str(key)
+        slot = registry.by_id(int(text)) if text.isdigit() else registry.slots.get(text)
+        if slot is None:
+            raise Refused(404, f"there is no configured worker '{key}'")
+        return slot
+
+    async def pause(key: Any, args: dict[str, Any]) -> None:
+        slot = find(key)
+        data.workers.set_paused(slot.row, True, args.get("reason") or None)
+        slot.changed()
+
+    async def unpause(key: Any, args: dict[str, Any]) -> None:
+        slot = find(key)
+        data.workers.set_paused(slot.row, False, args.get("reason") or None)
+        slot.changed()
+
+    async def stop(key: Any, args: dict[str, Any]) -> None:
+        find(key).ask_to_leave(args.get("reason") or None)
+
+    async def kill(key: Any, args: dict[str, Any]) -> None:
+        find(key).kill()
+
+    for handler in (pause, unpause, stop, kill):
+        data.actions.register("workers", handler.__name__, handler)

@@ -1,0 +1,157 @@
+"""A worker that runs beside the master, as its child process."""
+
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IDelayedCall, IProcessTransport
+from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ci_common.retry import retry_wait_s
+from ci_master.workers.config import AbstractWorker
+
+#: seconds that the child may take to end itself before it is killed
+STOP_S = 10.0
+
+
+class LocalWorker(AbstractWorker):
+    """A worker that the master starts and ends.
+
+    :param workdir: its directory; default: ``workers/<name>`` in the master's directory.
+
+    It needs no password. The other arguments are those of :class:`AbstractWorker`.
+    """
+
+    is_local = True
+
+    def __init__(
+        self, name: str, password: Any = None, workdir: str | None = None, **kwargs: Any
+    ) -> None:
+        self.workdir = workdir
+        super().__init__(name, None, **kwargs)
+        self.password = secrets.token_urlsafe(24)
+        self._port: int | None = None
+        self._child: _Child | None = None
+        self._retry: IDelayedCall | None = None
+        self._failures = 0
+
+    def reconfigService(self, *args: Any, **kwargs: Any) -> None:
+        """Take over the arguments; the child keeps its password."""
+        password = self.password
+        super().reconfigService(*args, **kwargs)
+        self.password = password
+
+    def canReconfigWithSibling(self, sibling: Any) -> bool:
+        """In another directory it is another worker."""
+        return super().canReconfigWithSibling(sibling) and self.workdir == sibling.workdir
+
+    def run_on(self, port: int | None) -> None:
+        """Connect to the master on this port of this machine."""
+        self._port = port
+        if self.running and self._child is None:
+            self._start()
+
+    def startService(self) -> None:
+        """Start the child."""
+        super().startService()
+        if self._port is not None and self._child is None:
+            self._start()
+
+    def stopService(self) -> Deferred[None]:
+        """End the child; fires when it has ended."""
+        super().stopService()
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        return self._child.stop() if self._child is not None else succeed(None)
+
+    def _start(self) -> None:
+        self._retry = None
+        home = os.path.join(self.site.basedir, self.workdir or os.path.join("workers", self.name))
+        os.makedirs(home, mode=0o700, exist_ok=True)
+        settings = os.path.join(home, "buildbot.tac")
+        handle = os.open(settings, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(_settings(home, self._port, self.workername, self.password))
+        reactor: Any = self.site.clock
+        self._child = _Child(self.workername, reactor, self._ended)
+        argv = [sys.executable, "-m", "ci_worker", "start", "--nodaemon", home]
+        reactor.spawnProcess(self._child, argv[0], argv, env=dict(os.environ), path=home)
+
+    def _ended(self) -> None:
+        self._child = None
+        if self.running:  # it should not have ended
+            self._failures += 1
+            clock: Any = self.site.clock
+            wait_s = retry_wait_s(self._failures, lambda: 0.999)
+            self._retry = clock.callLater(wait_s, self._start)
+
+
+class _Child(ProcessProtocol):
+    """The process of a local worker; what it prints goes to the master's log."""
+
+    log = Logger()
+
+    def __init__(self, name: str, clock: Any, ended: Callable[[], None]) -> None:
+        self._name = name
+        self._clock = clock
+        self._tell_ended = ended
+        self._stopped: Deferred[None] | None = None
+        self._kill_timer: IDelayedCall | None = None
+
+    def outReceived(self, data: bytes) -> None:
+        """Pass it on."""
+        for line in data.decode("utf-8", "replace").splitlines():
+            self.log.debug("worker {name}: {line}", name=self._name, line=line)
+
+    errReceived = outReceived
+
+    def stop(self) -> Deferred[None]:
+        """End it: with a request first, by force if it does not follow."""
+        self._stopped = Deferred()
+        self._signal(signal.SIGTERM)
+        self._kill_timer = self._clock.callLater(STOP_S, self._kill)
+        return self._stopped
+
+    def processEnded(self, reason: Failure) -> None:
+        """It is gone."""
+        if self._kill_timer is not None and self._kill_timer.active():
+            self._kill_timer.cancel()
+        if self._stopped is None:
+            self.log.warn("worker {name} ended: {reason}", name=self._name, reason=reason.value)
+        self._tell_ended()
+        if self._stopped is not None:
+            self._stopped.callback(None)
+
+    def _kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        transport: IProcessTransport | None = self.transport
+        if transport is None:
+            return
+        try:
+            transport.signalProcess(number)
+        except ProcessExitedAlready:
+            return
+
+
+def _settings(home: str, port: int | None, name: str, password: str) -> str:
+    """The worker's settings file: a program that makes its application object."""
+    return f"""\
+from twisted.application import service
+from ci_worker.bot import Worker
+
+basedir = {home!r}
+application = service.Application("buildbot-worker")
+Worker("127.0.0.1", {port!r}, {name!r}, {password!r}, basedir, keepalive=600).setServiceParent(
+    application
+)
+"""

@@ -1,0 +1,338 @@
+"""One worker at run time: whether it is here, what it may do, and what it is doing."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from automat import NoTransition
+from twisted.internet.defer import DeferredLock
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+
+from ci_common.aio import spawn
+from ci_master.data.model import WaitReason, WorkerRow
+from ci_master.workers.config import AbstractWorker
+from ci_master.workers.keepalive import Keepalive
+from ci_master.workers.presence import PresenceEffects, new_presence
+from ci_master.workers.quarantine import Quarantine
+from ci_master.workers.session import Session
+
+
+@dataclass(eq=False, slots=True)
+class Seat:
+    """A place on a worker, taken for one build of one builder."""
+
+    slot: "WorkerSlot"
+    builder_name: str
+    requests: list[Any]
+    taken_at: float
+
+
+@dataclass(frozen=True)
+class SlotContext:
+    """What a slot works with."""
+
+    data: Any
+    clock: IReactorTime
+    #: (slot, builder name): it may have become free for that builder; None: for any of its own
+    changed: Callable[["WorkerSlot", str | None], None]
+    #: (slot): it has been away for its missing_timeout
+    missing: Callable[["WorkerSlot"], None]
+
+
+def clock_time(at: float) -> str:
+    """A moment as people read it on the master's clock."""
+    return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+class WorkerSlot:
+    """The state of one configured worker."""
+
+    log = Logger()
+
+    def __init__(self, config: AbstractWorker, row: WorkerRow, context: SlotContext) -> None:
+        self.config = config
+        self.row = row
+        self.session: Session | None = None
+        self._greeting: Session | None = None
+        #: builder name -> directory on the worker
+        self.builders: dict[str, str] = {}
+        #: builder name -> the seat of its build
+        self.seats: dict[str, Seat] = {}
+        #: the builds themselves, once they have begun; kept by whoever runs them
+        self.running: set[Any] = set()
+        self._context = context
+        self._quarantine = Quarantine(context.clock, self._released)
+        self._presence = new_presence(PresenceEffects(self._arrived, self._departed))
+        self._keepalive: Keepalive | None = None
+        self._missing_timer: IDelayedCall | None = None
+        self._builders_told: dict[str, str] | None = None
+        self._one_list = DeferredLock()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<WorkerSlot {self.name!r}>"
+
+    @property
+    def name(self) -> str:
+        """The worker's name."""
+        return self.row.name
+
+    @property
+    def workername(self) -> str:
+        """The worker's name, for users' code."""
+        return self.row.name
+
+    @property
+    def connected(self) -> bool:
+        """Whether it has a session that may get builds."""
+        return self.session is not None
+
+    @property
+    def paused(self) -> bool:
+        """Whether somebody paused it."""
+        return self.row.paused
+
+    @property
+    def graceful(self) -> bool:
+        """Whether it will leave once its builds have ended."""
+        return self.row.graceful
+
+    @property
+    def max_builds(self) -> int | None:
+        """How many builds it may run at once; None = one of each builder."""
+        return self.config.max_builds
+
+    @property
+    def quarantined_until(self) -> float | None:
+        """Unix seconds until which it gets no work; None if it may get some."""
+        return self._quarantine.until
+
+    @property
+    def full(self) -> bool:
+        """Whether it runs as many builds as it may."""
+        return self.max_builds is not None and len(self.seats) >= self.max_builds
+
+    @property
+    def open(self) -> bool:
+        """Whether it could take a build, of a builder that it does not run already."""
+        return (
+            self.session is not None
+            and not self.row.paused
+            and not self.row.graceful
+            and self._quarantine.until is None
+            and not self.full
+        )
+
+    def why_not(self) -> WaitReason | None:
+        """Why it takes no build at all just now; None if it does."""
+        link = (self.name, f"/workers/{self.row.id}")
+        if self.session is None:
+            seen = self.row.last_seen_at
+            since = (
+                f"last seen {time.strftime('%H:%M', time.localtime(seen))}"
+                if seen
+                else "never seen"
+            )
+            return WaitReason("offline", f"{self.name} is not online ({since})", (link,))
+        if self.row.graceful:
+            return WaitReason("stopping", f"{self.name} is shutting down", (link,))
+        if self.row.paused:
+            why = f': "{self.row.pause_reason}"' if self.row.pause_reason else ""
+            return WaitReason("paused", f"{self.name} is paused{why}", (link,))
+        until = self._quarantine.until
+        if until is not None:
+            text = f"{self.name} is quarantined until {clock_time(until)}, for its last build broke"
+            return WaitReason("quarantined", text, (link,))
+        if self.full:
+            doing = ", ".join(sorted(self.seats))
+            return WaitReason("busy", f"{self.name} is busy with {doing}", (link,))
+        return None
+
+    # -- seats
+
+    def take(self, builder_name: str, requests: list[Any]) -> Seat:
+        """Take the place for a build. The caller has seen that it is free."""
+        seat = Seat(self, builder_name, requests, self._context.clock.seconds())
+        self.seats[builder_name] = seat
+        return seat
+
+    def give_back(self, seat: Seat) -> None:
+        """The build has ended, or never began. Harmless the second time."""
+        if self.seats.get(seat.builder_name) is not seat:
+            return
+        was_full = self.full
+        del self.seats[seat.builder_name]
+        if self.row.graceful and not self.seats:
+            self._leave()
+        self._context.changed(self, None if was_full else seat.builder_name)
+
+    # -- health
+
+    def quarantine(self) -> None:
+        """Give it no work for a while, each time for longer."""
+        if self._quarantine.until is None:
+            self._quarantine.begin()
+            why = "its last build broke"
+            self._context.data.workers.note_quarantine(self.row, True, why)
+            self._tell()
+
+    def reset_quarantine(self) -> None:
+        """Its last build went as builds should."""
+        self._quarantine.reset()
+
+    def _released(self) -> None:
+        self._context.data.workers.note_quarantine(self.row, False, "")
+        self._tell()
+
+    # -- the connection
+
+    async def attach(self, session: Session) -> None:
+        """Take a connection whose worker has introduced itself.
+
+        :raises ConnectionLost: if it is lost meanwhile, or another one is there.
+        """
+        if self._closed:
+            raise ConnectionLost("this worker is not configured any more")
+        try:
+            self._presence.came()
+        except NoTransition as error:
+            raise ConnectionLost("another connection of this worker is there") from error
+        self._greeting = session
+        session.on_lost(lambda: self.detach(session))
+        wanted = dict(self.builders)
+        try:
+            await session.set_builders(list(wanted.items()))
+        except BaseException:
+            self.detach(session)
+            raise
+        if self._greeting is not session:
+            raise ConnectionLost()
+        self._greeting, self.session = None, session
+        self._builders_told = wanted
+        self._presence.ready()
+        if wanted != self.builders:
+            self._tell_builders()
+
+    def detach(self, session: Session) -> None:
+        """The connection is gone. Harmless the second time."""
+        if session is self._greeting or session is self.session:
+            self._greeting = None
+            self._presence.lost()
+
+    def _arrived(self) -> None:
+        session = self.session
+        assert session is not None
+        self._stop_missing()
+        if self.row.graceful:
+            self._context.data.workers.set_graceful(self.row, False)
+        told = {key: value for key, value in session.info.items() if key != "environ"}
+        self._context.data.workers.connected(self.row, told)
+        self._keepalive = Keepalive(self._context.clock, session, self.config.keepalive_interval)
+        self.log.info("worker {name} attached", name=self.name)
+        self._tell()
+
+    def _departed(self) -> None:
+        self.session = None
+        self._builders_told = None
+        if self._keepalive is not None:
+            self._keepalive.stop()
+            self._keepalive = None
+        self._context.data.workers.disconnected(self.row)
+        self.log.info("worker {name} detached", name=self.name)
+        for build in list(self.running):
+            build.lose_worker()
+        if not self._closed:
+            self.expect()
+        self._tell()
+
+    # -- configuration
+
+    def configure(self, config: AbstractWorker) -> None:
+        """Take over new settings."""
+        self.config = config
+        if self._missing_timer is not None:
+            self.expect()
+        self._tell()
+
+    def set_builders(self, builders: dict[str, str]) -> None:
+        """For which builders (name -> directory) it works from now on."""
+        if builders != self.builders:
+            self.builders = dict(builders)
+            if self.session is not None:
+                self._tell_builders()
+            else:
+                self._tell()
+
+    def _tell_builders(self) -> None:
+        spawn(self._send_builders(), self.log, f"telling worker {self.name} its builders")
+
+    async def _send_builders(self) -> None:
+        async with self._one_list:
+            session, wanted = self.session, dict(self.builders)
+            if session is None or wanted == self._builders_told:
+                return
+            try:
+                await session.set_builders(list(wanted.items()))
+            except ConnectionLost:
+                return  # when it comes back it is told
+            if session is self.session:
+                self._builders_told = wanted
+                self._tell()
+
+    def knows(self, builder_name: str) -> bool:
+        """Whether the connected worker has been told of that builder."""
+        return self._builders_told is not None and builder_name in self._builders_told
+
+    # -- leaving
+
+    def changed(self) -> None:
+        """Its row was changed: whoever offers work should look at it again."""
+        self._tell()
+
+    def ask_to_leave(self, reason: str | None = None) -> None:
+        """Give it no more builds, and have it end itself once it has none."""
+        if not self.row.graceful:
+            self._context.data.workers.set_graceful(self.row, True, reason)
+        if not self.seats:
+            self._leave()
+        self._tell()
+
+    def kill(self) -> None:
+        """Have it end itself now; its builds are lost."""
+        self._leave()
+
+    def _leave(self) -> None:
+        if self.session is not None:
+            spawn(self.session.shutdown(), self.log, f"shutting down worker {self.name}")
+
+    def close(self) -> None:
+        """It is configured no more, or the master stops."""
+        self._closed = True
+        self._stop_missing()
+        self._quarantine.stop()
+        if self.session is not None:
+            self.session.close()
+
+    # -- absence
+
+    def expect(self) -> None:
+        """Tell those who want to know, if it has not come after ``missing_timeout``."""
+        self._stop_missing()
+        timeout_s = self.config.missing_timeout
+        if timeout_s and self.config.notify_on_missing and self.session is None:
+            self._missing_timer = self._context.clock.callLater(timeout_s, self._is_missing)
+
+    def _is_missing(self) -> None:
+        self._missing_timer = None
+        self._context.missing(self)
+
+    def _stop_missing(self) -> None:
+        timer, self._missing_timer = self._missing_timer, None
+        if timer is not None:
+            timer.cancel()
+
+    def _tell(self) -> None:
+        self._context.changed(self, None)
