@@ -22,8 +22,12 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "BuildStep": "ci_master.builds.buildstep:BuildStep",
         "Compile": "ci_master.steps.warningcounting:Compile",
         "Configure": "ci_master.steps.shell:Configure",
+        "CopyDirectory": "ci_master.steps.worker:CopyDirectory",
+        "FileExists": "ci_master.steps.worker:FileExists",
         "LogRenderable": "ci_master.steps.master:LogRenderable",
+        "MakeDirectory": "ci_master.steps.worker:MakeDirectory",
         "MasterShellCommand": "ci_master.steps.master:MasterShellCommand",
+        "RemoveDirectory": "ci_master.steps.worker:RemoveDirectory",
         "SetProperties": "ci_master.steps.master:SetProperties",
         "SetPropertiesFromEnv": "ci_master.steps.master:SetPropertiesFromEnv",
         "SetProperty": "ci_master.steps.master:SetProperty",
@@ -31,21 +35,33 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "ShellCommand": "ci_master.steps.shell:ShellCommand",
         "ShellSequence": "ci_master.steps.shellsequence:ShellSequence",
         "Test": "ci_master.steps.warningcounting:Test",
+        "Trigger": "ci_master.steps.trigger:Trigger",
         "WarningCountingShellCommand": "ci_master.steps.warningcounting:WarningCountingShellCommand",
     },
     "util": {
+        "AnyPropertyParameter": "ci_master.schedulers.choices:AnyPropertyParameter",
+        "BooleanParameter": "ci_master.schedulers.parameters:BooleanParameter",
         "BuildFactory": "ci_master.builds.factory:BuildFactory",
         "BuilderConfig": "ci_master.builds.builderconfig:BuilderConfig",
         "CANCELLED": "ci_common.results:CANCELLED",
         "ChangeFilter": "ci_master.data.filters:ChangeFilter",
+        "ChoiceStringParameter": "ci_master.schedulers.parameters:ChoiceStringParameter",
         "Codebase": "ci_master.builds.project:Codebase",
+        "CodebaseParameter": "ci_master.schedulers.groups:CodebaseParameter",
         "EXCEPTION": "ci_common.results:EXCEPTION",
         "FAILURE": "ci_common.results:FAILURE",
+        "FileParameter": "ci_master.schedulers.parameters:FileParameter",
+        "FixedParameter": "ci_master.schedulers.parameters:FixedParameter",
         "FlattenList": "ci_master.builds.renderables:FlattenList",
         "GerritChangeFilter": "ci_master.data.filters:GerritChangeFilter",
+        "InheritBuildParameter": "ci_master.schedulers.choices:InheritBuildParameter",
+        "IntParameter": "ci_master.schedulers.parameters:IntParameter",
         "Interpolate": "ci_master.builds.interpolate:Interpolate",
         "LogLineObserver": "ci_master.builds.logobserver:LogLineObserver",
         "MasterLock": "ci_master.builds.lockids:MasterLock",
+        "NestedParameter": "ci_master.schedulers.groups:NestedParameter",
+        "ParameterGroup": "ci_master.schedulers.groups:ParameterGroup",
+        "PatchParameter": "ci_master.schedulers.groups:PatchParameter",
         "Project": "ci_master.builds.project:Project",
         "Property": "ci_master.builds.renderables:Property",
         "RETRY": "ci_common.results:RETRY",
@@ -55,13 +71,18 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "Secret": "ci_master.builds.renderables:Secret",
         "ShellArg": "ci_master.steps.shellsequence:ShellArg",
         "SourceStampFilter": "ci_master.data.filters:SourceStampFilter",
+        "StringParameter": "ci_master.schedulers.parameters:StringParameter",
+        "TextParameter": "ci_master.schedulers.parameters:TextParameter",
         "Transform": "ci_master.builds.renderables:Transform",
+        "UserNameParameter": "ci_master.schedulers.parameters:UserNameParameter",
         "WARNINGS": "ci_common.results:WARNINGS",
         "WithProperties": "ci_master.builds.interpolate:WithProperties",
+        "WorkerChoiceParameter": "ci_master.schedulers.choices:WorkerChoiceParameter",
         "WorkerLock": "ci_master.builds.lockids:WorkerLock",
         "renderer": "ci_master.builds.renderables:renderer",
     },
     "worker": {
+        "LocalWorker": "ci_master.workers.local:LocalWorker",
         "Worker": "ci_master.workers.config:Worker",
     },
 }
@@ -94,42 +115,37 @@ LATER: dict[str, str] = {
         HashiCorpVaultKvSecretProvider VaultAuthenticatorApprole VaultAuthenticatorToken
     """,
     "steps": """
-        BuildEPYDoc BuildbotCiSetupSteps BuildbotTestCiTrigger Bzr CMake CVS CopyDirectory
-        Cppcheck DELETE Darcs DebCowbuilder DebLintian DebPbuilder DirectoryUpload
-        FileDownload FileExists FileUpload GET Gerrit Git GitCommit GitDiffInfo GitHub
-        GitLab GitPush GitTag HEAD HLint HTTPStep JSONPropertiesDownload JSONStringDownload
-        MakeDirectory MaxQ Mercurial Mock MockBuildSRPM MockRebuild Monotone MsBuild
-        MsBuild12 MsBuild14 MsBuild141 MsBuild15 MsBuild16 MsBuild17 MsBuild4
-        MultipleFileUpload OPTIONS P4 POST PUT PerlModuleTest PyFlakes PyLint
-        RemoveDirectory RemovePYCs Repo Robocopy RpmBuild RpmLint SVN Sphinx StringDownload
-        SubunitShellCommand TreeSize Trial Trigger UbuCowbuilder UbuPbuilder VC10 VC11 VC12
-        VC14 VC141 VC6 VC7 VC8 VC9 VCExpress9 VS2003 VS2005 VS2008 VS2010 VS2012 VS2013
-        VS2015 VS2017 VS2019 VS2022
+        BuildEPYDoc BuildbotCiSetupSteps BuildbotTestCiTrigger Bzr CMake CVS Cppcheck DELETE
+        Darcs DebCowbuilder DebLintian DebPbuilder DirectoryUpload FileDownload FileUpload
+        GET Gerrit Git GitCommit GitDiffInfo GitHub GitLab GitPush GitTag HEAD HLint
+        HTTPStep JSONPropertiesDownload JSONStringDownload MaxQ Mercurial Mock MockBuildSRPM
+        MockRebuild Monotone MsBuild MsBuild12 MsBuild14 MsBuild141 MsBuild15 MsBuild16
+        MsBuild17 MsBuild4 MultipleFileUpload OPTIONS P4 POST PUT PerlModuleTest PyFlakes
+        PyLint RemovePYCs Repo Robocopy RpmBuild RpmLint SVN Sphinx StringDownload
+        SubunitShellCommand TreeSize Trial UbuCowbuilder UbuPbuilder VC10 VC11 VC12 VC14
+        VC141 VC6 VC7 VC8 VC9 VCExpress9 VS2003 VS2005 VS2008 VS2010 VS2012 VS2013 VS2015
+        VS2017 VS2019 VS2022
     """,
     "util": """
-        AnyControlEndpointMatcher AnyEndpointMatcher AnyPropertyParameter
-        AuthorizedKeysManhole Authz AvatarGitHub AvatarGravatar BasicBuildFactory BasicSVN
-        BitbucketAuth BooleanParameter CPAN ChoiceStringParameter CodebaseParameter
+        AnyControlEndpointMatcher AnyEndpointMatcher AuthorizedKeysManhole Authz
+        AvatarGitHub AvatarGravatar BasicBuildFactory BasicSVN BitbucketAuth CPAN
         CommandlineUserManager Connection CustomAuth DbConfig Distutils
-        EnableSchedulerEndpointMatcher FailingBuildsetCanceller FileParameter FixedParameter
-        ForceBuildEndpointMatcher GNUAutoconf GitCredentialInputRenderer
-        GitCredentialOptions GitHubAuth GitLabAuth GoogleAuth HTPasswdAuth
-        InheritBuildParameter IntParameter JanitorConfigurator KubeCtlProxyConfigLoader
-        KubeHardcodedConfig KubeInClusterConfigLoader LdapUserInfo NestedParameter
-        OldBuildCanceller ParameterGroup PasswordManhole PatchParameter QuickBuildFactory
-        RebuildBuildEndpointMatcher RemoteUserAuth RevlinkMatch RolesFromDomain
-        RolesFromEmails RolesFromGroups RolesFromOwner RolesFromUsername
-        StopBuildEndpointMatcher StringParameter TelnetManhole TextParameter Trial
-        URLForBuild UserNameParameter UserPasswordAuth WorkerChoiceParameter
-        enforceChosenWorker fnmatchStrMatcher reStrMatcher repo.DownloadsFromChangeSource
-        repo.DownloadsFromProperties svn.split_file_alwaystrunk svn.split_file_branches
-        svn.split_file_projects_branches
+        EnableSchedulerEndpointMatcher FailingBuildsetCanceller ForceBuildEndpointMatcher
+        GNUAutoconf GitCredentialInputRenderer GitCredentialOptions GitHubAuth GitLabAuth
+        GoogleAuth HTPasswdAuth JanitorConfigurator KubeCtlProxyConfigLoader
+        KubeHardcodedConfig KubeInClusterConfigLoader LdapUserInfo OldBuildCanceller
+        PasswordManhole QuickBuildFactory RebuildBuildEndpointMatcher RemoteUserAuth
+        RevlinkMatch RolesFromDomain RolesFromEmails RolesFromGroups RolesFromOwner
+        RolesFromUsername StopBuildEndpointMatcher TelnetManhole Trial URLForBuild
+        UserPasswordAuth enforceChosenWorker fnmatchStrMatcher reStrMatcher
+        repo.DownloadsFromChangeSource repo.DownloadsFromProperties
+        svn.split_file_alwaystrunk svn.split_file_branches svn.split_file_projects_branches
     """,
     "webhooks": """
         base bitbucket bitbucketcloud bitbucketserver github gitlab gitorious poller
     """,
     "worker": """
-        DockerLatentWorker EC2LatentWorker KubeLatentWorker LibVirtWorker LocalWorker
+        DockerLatentWorker EC2LatentWorker KubeLatentWorker LibVirtWorker
         OpenStackLatentWorker
     """,
     "www": """

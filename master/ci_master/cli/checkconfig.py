@@ -4,6 +4,7 @@ Give a configuration file, or the directory of a master, whose configuration is 
 """
 
 import argparse
+import gc
 import sys
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def run(options: argparse.Namespace) -> int:
     from ci_master.config.load import load_config
     from ci_master.config.report import report
 
+    gc.disable()  # a short life: whatever the file makes is kept to its end
     path = _config_file(options.configFile)
     try:
         config = load_config(path.parent, path.name)

@@ -63,12 +63,19 @@ TARGETS: dict[str, dict[str, str]] = {
         "ci_master.builds.builderconfig": "BuilderConfig",
         "ci_master.builds.buildstep": "BuildStep",
         "ci_master.builds.factory": "BuildFactory",
+        "ci_master.workers.local": "LocalWorker",
+    },
+    "buildbot.data.base": {
+        "ci_master.data.paths": "Endpoint",
     },
     "buildbot.data.builders": {
         "ci_master.data.model": "Builder",
     },
     "buildbot.data.buildrequests": {
         "ci_common.results": "RETRY",
+    },
+    "buildbot.data.builds": {
+        "ci_master.data.resultspec": "ResultSpec",
     },
     "buildbot.data.buildsets": {
         "ci_common.results": "SUCCESS",
@@ -79,6 +86,9 @@ TARGETS: dict[str, dict[str, str]] = {
     },
     "buildbot.data.masters": {
         "ci_common.results": "RETRY",
+    },
+    "buildbot.data.resultspec": {
+        "ci_master.data.resultspec": "Filter ResultSpec",
     },
     "buildbot.db.buildrequests": {
         "ci_common.results": "RETRY",
@@ -181,6 +191,7 @@ TARGETS: dict[str, dict[str, str]] = {
     },
     "buildbot.process.remotetransfer": {
         "ci_master.builds.remotetransfer": "StringFileReader StringFileWriter",
+        "ci_master.workers.transfer": "DirectoryWriter FileReader FileWriter",
     },
     "buildbot.process.results": {
         "ci_common.results": (
@@ -241,6 +252,7 @@ TARGETS: dict[str, dict[str, str]] = {
     },
     "buildbot.reporters.telegram": {
         "ci_common.results": "CANCELLED EXCEPTION FAILURE RETRY SUCCESS WARNINGS",
+        "ci_master.schedulers.errors": "CollectedValidationError",
     },
     "buildbot.reporters.utils": {
         "ci_common.results": "RETRY",
@@ -284,6 +296,20 @@ TARGETS: dict[str, dict[str, str]] = {
     },
     "buildbot.schedulers.forcesched": {
         "ci_master.builds.properties": "Properties",
+        "ci_master.schedulers.choices": (
+            "AnyPropertyParameter InheritBuildParameter WorkerChoiceParameter"
+        ),
+        "ci_master.schedulers.errors": (
+            "CollectedValidationError ValidationError ValidationErrorCollector"
+        ),
+        "ci_master.schedulers.groups": (
+            "CodebaseParameter DefaultField NestedParameter ParameterGroup PatchParameter "
+            "oneCodebase"
+        ),
+        "ci_master.schedulers.parameters": (
+            "BaseParameter BooleanParameter ChoiceStringParameter FileParameter "
+            "FixedParameter IntParameter StringParameter TextParameter UserNameParameter"
+        ),
     },
     "buildbot.schedulers.timed": {
         "ci_master.data.filters": "ChangeFilter",
@@ -335,6 +361,7 @@ TARGETS: dict[str, dict[str, str]] = {
         "ci_master.builds.composite": "CompositeStepMixin",
         "ci_master.builds.properties": "Properties",
         "ci_master.steps.shell": "ShellCommand",
+        "ci_master.steps.trigger": "Trigger",
     },
     "buildbot.steps.cppcheck": {
         "ci_common.results": "FAILURE SUCCESS WARNINGS",
@@ -458,6 +485,7 @@ TARGETS: dict[str, dict[str, str]] = {
         "ci_master.builds.interfaces": "IRenderable",
         "ci_master.builds.properties": "Properties",
         "ci_master.builds.renderables": "Property",
+        "ci_master.steps.trigger": "Trigger",
     },
     "buildbot.steps.vstudio": {
         "ci_master.builds.logobserver": "LogLineObserver",
@@ -465,6 +493,9 @@ TARGETS: dict[str, dict[str, str]] = {
     "buildbot.steps.worker": {
         "ci_common.results": "FAILURE SUCCESS",
         "ci_master.steps.master": "SetPropertiesFromEnv",
+        "ci_master.steps.worker": (
+            "CopyDirectory FileExists MakeDirectory RemoveDirectory WorkerBuildStep"
+        ),
     },
     "buildbot.util": {
         "ci_master.builds.configchecks": "safeTranslate",
@@ -538,6 +569,7 @@ TARGETS: dict[str, dict[str, str]] = {
     },
     "buildbot.worker.local": {
         "ci_master.workers.config": "Worker",
+        "ci_master.workers.local": "LocalWorker",
     },
     "buildbot.worker.marathon": {
         "ci_master.builds.errors": "LatentWorkerFailedToSubstantiate",
@@ -575,6 +607,9 @@ TARGETS: dict[str, dict[str, str]] = {
     },
     "buildbot.www.resource": {
         "ci_www.pages.page": "Redirect",
+    },
+    "buildbot.www.rest": {
+        "ci_master.data.resultspec": "ResultSpec",
     },
 }
 

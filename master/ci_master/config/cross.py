@@ -1,6 +1,7 @@
 """Checks of what parts of a configuration say about each other."""
 
 from collections.abc import Iterable
+from inspect import signature
 from typing import Any
 
 from ci_master.config.check import Check
@@ -42,7 +43,7 @@ def _check_schedulers(check: Check) -> None:
     is_complete = True
     builders = {builder.name for builder in check.config.builders}
     for scheduler in check.config.schedulers.values():
-        names = scheduler.builderNames
+        names = builder_names_of(scheduler)
         if not isinstance(names, list | tuple | set | frozenset):
             is_complete = False  # a renderable: known only when something is scheduled
             continue
@@ -55,6 +56,22 @@ def _check_schedulers(check: Check) -> None:
     if is_complete:
         idle = [builder for builder in check.config.builders if builder.name not in driven]
         _report_idle(check, idle)
+
+
+def builder_names_of(scheduler: Any) -> Any:
+    """The builder names that a scheduler was made with; None if that cannot be told.
+
+    What is made in a configuration takes over its arguments only when it starts to run.
+    """
+    if "builderNames" in scheduler.service_kwargs:
+        return scheduler.service_kwargs["builderNames"]
+    try:
+        given = signature(scheduler.checkConfig).bind(
+            *scheduler.service_args, **scheduler.service_kwargs
+        )
+    except TypeError:
+        return None
+    return given.arguments.get("builderNames")
 
 
 def _report_idle(check: Check, idle: list[Any]) -> None:

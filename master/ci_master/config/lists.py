@@ -41,10 +41,12 @@ def check_workers(check: Check) -> None:
 
 def check_schedulers(check: Check) -> None:
     """Schedulers, by name."""
+    from ci_master.schedulers.base import ReconfigurableBaseScheduler
+
     hint = "write one of schedulers..., for example schedulers.AnyBranchScheduler(...)"
     found = []
     for scheduler in listed(check, "schedulers", "a list of schedulers"):
-        if isinstance(scheduler, BuildbotService) and hasattr(scheduler, "builderNames"):
+        if isinstance(scheduler, ReconfigurableBaseScheduler):
             found.append(scheduler)
         else:
             what = f"{shown(scheduler)} in c['schedulers'] is not a scheduler"
