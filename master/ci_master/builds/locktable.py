@@ -1,5 +1,6 @@
 """Locks at run time: who holds them, who waits, and who is next."""
 
+from bisect import insort
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
@@ -122,8 +123,8 @@ class RealLock:
                 waiter.wakes = wakes
                 return wakes
         ticket = self._table.next_ticket() if ticket is None else ticket
-        self._waiters.append(_Waiter(ticket, owner, access, wakes))
-        self._waiters.sort(key=lambda waiter: waiter.ticket)
+        waiter = _Waiter(ticket, owner, access, wakes)
+        insort(self._waiters, waiter, key=lambda waiting: waiting.ticket)
         return wakes
 
     def stopWaitingUntilAvailable(self, owner: Any) -> None:
@@ -138,12 +139,28 @@ class RealLock:
             self._table.changed(self)
 
     def wake_next(self) -> bool:
-        """Wake the first waiter who could claim it; False if there is none."""
+        """Wake the first waiter who could claim it; False if there is none.
+
+        Whoever cannot have it ends the search, for nobody behind may overtake.
+        """
+        taken = self._claimed()
+        free = not self._owners
+        shared = all(held.mode == "counting" for _, held in self._owners)
         for waiter in self._waiters:
-            if waiter.wakes is not None and self.isAvailable(waiter.requester, waiter.access):
+            access = waiter.access
+            if access.mode == "exclusive":
+                fits = free
+            else:
+                fits = shared and taken + access.count <= self.maxCount
+            if not fits:
+                return False
+            if waiter.wakes is not None:
                 wakes, waiter.wakes = waiter.wakes, None
                 wakes.callback(None)
                 return True
+            taken += access.count
+            free = False
+            shared = shared and access.mode == "counting"
         return False
 
     @property

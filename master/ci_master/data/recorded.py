@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 from ci_master.data.faults import place
 from ci_master.data.fingerprint import Fingerprinter
 
-__all__ = ["ComparableMixin", "Recorded", "accumulated", "record_of", "same"]
+__all__ = ["ComparableMixin", "Fingerprinter", "Recorded", "accumulated", "record_of", "same"]
 
 
 class Recorded:
@@ -74,7 +74,9 @@ class ComparableMixin:
         return self == other or self < other
 
     def __gt__(self, other: object) -> bool:
-        return isinstance(other, ComparableMixin) and other < self
+        if type(self) is not type(other) or not isinstance(other, ComparableMixin):
+            return False
+        return self._compared() > other._compared()
 
     def __ge__(self, other: object) -> bool:
         return self == other or self > other
@@ -104,9 +106,13 @@ def accumulated(cls: type, attribute: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def record_of(obj: Any) -> Any:
-    """A hashable value that is equal for objects that were made alike."""
-    return Fingerprinter().of(obj)
+def record_of(obj: Any, walk: Fingerprinter | None = None) -> Any:
+    """A hashable value that is equal for objects that were made alike.
+
+    :param walk: one for all objects that are compared together, so that what they share
+        (classes, helper functions) is looked at once. Nothing may change meanwhile.
+    """
+    return (walk or Fingerprinter()).of(obj)
 
 
 def same(a: Any, b: Any) -> bool:

@@ -15,6 +15,19 @@ __all__ = ["SecretInPass"]
 _PATIENCE_S = 60
 
 
+def run_program(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a program that asks nothing and is done within a minute. Blocks."""
+    return subprocess.run(
+        command,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=_PATIENCE_S,
+        text=True,
+    )
+
+
 class SecretInPass(SecretProviderBase):
     """Asks ``pass NAME``; the secret is the first line that it prints.
 
@@ -24,6 +37,8 @@ class SecretInPass(SecretProviderBase):
 
     name = "SecretInPass"
     log = Logger()
+    #: Runs ``pass``.
+    run_program = staticmethod(run_program)
 
     def checkConfig(self, gpgPassphrase: str | None = None, dirname: str | None = None) -> None:
         """The program and the directory must exist."""
@@ -50,15 +65,7 @@ class SecretInPass(SecretProviderBase):
         if entry.startswith("-"):
             return None  # it would be taken for an option
         try:
-            done = subprocess.run(
-                ["pass", entry],
-                env={**os.environ, **self._environment},
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
-                timeout=_PATIENCE_S,
-                text=True,
-            )
+            done = self.run_program(["pass", entry], {**os.environ, **self._environment})
         except (OSError, subprocess.TimeoutExpired) as error:
             self.log.error("pass could not be asked for {entry}: {error}", entry=entry, error=error)
             return None
