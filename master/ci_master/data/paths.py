@@ -5,6 +5,7 @@ text, everything else itself. Where several fit, the narrower one wins.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -184,19 +185,19 @@ def _child(node: _Node, element: str) -> _Node:
 _ROOT = _grow(ENDPOINTS)
 
 
-def resolve(path: str) -> tuple[Endpoint, dict[str, Any]]:
-    """The endpoint of a path without slashes around it, and the arguments in the path.
+def resolve(segments: Sequence[str]) -> tuple[Endpoint, dict[str, Any]]:
+    """The endpoint of a path, given as its segments, and the arguments in it.
 
     :raises InvalidPath: if nothing is there.
     """
-    found = _match(_ROOT, path.split("/") if path else [], 0, {})
+    found = _match(_ROOT, segments, 0, {})
     if found is None:
-        raise InvalidPath(f"Invalid path: {path}")
+        raise InvalidPath(f"Invalid path: {'/'.join(segments)}")
     return found
 
 
 def _match(
-    node: _Node, segments: list[str], at: int, args: dict[str, Any]
+    node: _Node, segments: Sequence[str], at: int, args: dict[str, Any]
 ) -> tuple[Endpoint, dict[str, Any]] | None:
     if at == len(segments):
         return None if node.endpoint is None else (node.endpoint, args)

@@ -186,7 +186,9 @@ def _add_operator(
         return
     if operator in _FOR_ONE and len(values) > 1:
         return
-    spec.filters.append(Filter(field_name, operator, _values(field_name, fields[field_name], values)))
+    spec.filters.append(
+        Filter(field_name, operator, _values(field_name, fields[field_name], values))
+    )
 
 
 def _check_field(name: str, fields: Mapping[str, str]) -> None:

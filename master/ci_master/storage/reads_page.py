@@ -90,13 +90,13 @@ def _condition(column: ColumnElement[Any], where: Where, dialect: str) -> Column
     if where.op == "contains":
         return or_(false(), *(_contains(column, value, dialect) for value in values))
     value = values[0]
-    comparison: ColumnElement[bool] = {
+    comparisons: dict[str, ColumnElement[bool]] = {
         "lt": column < value,
         "le": column <= value,
         "gt": column > value,
         "ge": column >= value,
-    }[where.op]
-    return comparison
+    }
+    return comparisons[where.op]
 
 
 def _equals(column: ColumnElement[Any], value: Any) -> ColumnElement[bool]:

@@ -1,0 +1,149 @@
+"""Endpoints of steps, logs and their text."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ci_master.data.endpoints.answers import Answer, LogText, World
+from ci_master.data.endpoints.builds import BuildRef
+from ci_master.data.resultspec import Json, ResultSpec
+from ci_master.storage import logchunks, reads_steps
+
+Args = dict[str, Any]
+
+_TO_THE_END = 1 << 40
+
+
+@dataclass(frozen=True, slots=True)
+class StepRef:
+    """A step as a path names it: by id, or by build and number or name."""
+
+    stepid: int | None
+    build: BuildRef | None
+    which: int | str
+
+    @classmethod
+    def of(cls, world: World, args: Args) -> "StepRef":
+        """What the path's arguments say."""
+        if "stepid" in args:
+            return cls(args["stepid"], None, 0)
+        which = args["step_number"] if "step_number" in args else args["step_name"]
+        return cls(None, BuildRef.of(world, args), which)
+
+    def get(self, tx: Connection) -> Json | None:
+        """The step as stored."""
+        if self.build is None:
+            assert self.stepid is not None
+            return reads_steps.step(tx, self.stepid)
+        buildid = self.build.resolve(tx)
+        return None if buildid is None else reads_steps.step_of(tx, buildid, self.which)
+
+    def resolve(self, tx: Connection) -> int | None:
+        """The step's id, if it may exist."""
+        if self.stepid is not None:
+            return self.stepid
+        found = self.get(tx)
+        return None if found is None else int(found["stepid"])
+
+
+@dataclass(frozen=True, slots=True)
+class LogRef:
+    """A log as a path names it: by id, or by step and slug."""
+
+    logid: int | None
+    step: StepRef | None
+    slug: str
+
+    @classmethod
+    def of(cls, world: World, args: Args) -> "LogRef":
+        """What the path's arguments say."""
+        if "logid" in args:
+            return cls(args["logid"], None, "")
+        return cls(None, StepRef.of(world, args), args["log_slug"])
+
+    def get(self, tx: Connection) -> Json | None:
+        """The log as stored."""
+        if self.step is None:
+            assert self.logid is not None
+            return reads_steps.log(tx, self.logid)
+        stepid = self.step.resolve(tx)
+        return None if stepid is None else reads_steps.log_of(tx, stepid, self.slug)
+
+
+async def step(world: World, args: Args, spec: ResultSpec) -> Answer:
+    """One step."""
+    return await world.sql(StepRef.of(world, args).get)
+
+
+async def steps(world: World, args: Args, spec: ResultSpec) -> Answer:
+    """The steps of a build."""
+    ref = BuildRef.of(world, args)
+    running = ref.running(world)
+    if running is not None:
+        return [one.as_json() for one in running.steps]
+    return await world.counted_page(
+        spec,
+        reads_steps.STEP_COLUMNS,
+        lambda tx, page: reads_steps.steps_page(tx, ref.resolve(tx) or 0, page),
+    )
+
+
+async def log(world: World, args: Args, spec: ResultSpec) -> Answer:
+    """One log."""
+    return await world.sql(LogRef.of(world, args).get)
+
+
+async def logs(world: World, args: Args, spec: ResultSpec) -> Answer:
+    """The logs of a step."""
+    ref = StepRef.of(world, args)
+    return await world.counted_page(
+        spec,
+        reads_steps.LOG_COLUMNS,
+        lambda tx, page: reads_steps.logs_page(tx, ref.resolve(tx) or 0, page),
+    )
+
+
+async def logchunk(world: World, args: Args, spec: ResultSpec) -> Answer:
+    """Some lines of a log, each with its stream's letter in front."""
+    if not args:
+        return None
+    ref = LogRef.of(world, args)
+    first, count = max(spec.offset or 0, 0), spec.limit
+
+    def read(tx: Connection) -> Json | None:
+        found = ref.get(tx)
+        if found is None or (count is None and first and first >= found["num_lines"]):
+            return None
+        wanted = _TO_THE_END if count is None else max(count, 0)
+        text = logchunks.lines(tx, found["logid"], first, wanted)
+        content = text.decode("utf-8", "replace")
+        return {"logid": found["logid"], "firstline": first, "content": content}
+
+    return await world.sql(read)
+
+
+async def log_raw(world: World, args: Args, spec: ResultSpec) -> Answer:
+    """The whole text of a log."""
+    ref = LogRef.of(world, args)
+
+    def read(tx: Connection) -> LogText | None:
+        found = ref.get(tx)
+        origin = None if found is None else reads_steps.log_origin(tx, found["logid"])
+        return None if origin is None else log_text(origin)
+
+    return await world.sql(read)
+
+
+def log_text(origin: reads_steps.LogOrigin) -> LogText:
+    """How the text of a log is downloaded."""
+    head = ""
+    if origin.type == "s":
+        head = (
+            f"Builder: {origin.builder}\nBuild number: {origin.build_number}\n"
+            f"Worker name: {origin.worker or ''}\n"
+        )
+    filename = f"{origin.builder}_build_{origin.build_number}_step_{origin.step}_log_{origin.slug}"
+    return LogText(
+        origin.logid, head.encode(), filename, origin.type == "h", origin.num_bytes + len(head)
+    )
