@@ -56,6 +56,10 @@ class SourceStamps:
             self.remember(stamp)
         return resolved
 
+    async def patch_body(self, patchid: int) -> bytes | None:
+        """The text of a patch."""
+        return await self._context.store.read(lambda tx: rows.patch_body(tx, patchid))
+
     def finder(self, stamp: Stamp | int) -> "Finder":
         """A function of a connection that finds or adds the stamp."""
         store, now = self._context.store, self._context.now()
