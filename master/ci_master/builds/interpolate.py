@@ -1,264 +1,18 @@
 """Strings with ``%(...)s`` placeholders."""
 
-import re
-from collections.abc import Callable
 from typing import Any
 
 from zope.interface import implementer
 
-from ci_common.faults import nearest
+from ci_master.builds.formats import Format, InvalidFormat
 from ci_master.builds.interfaces import IRenderable
-from ci_master.builds.renderables import RenderableOperatorsMixin, properties_of, secret_value
-from ci_master.builds.rendering import render_now, started, then
+from ci_master.builds.renderables import RenderableOperatorsMixin, properties_of
+from ci_master.builds.rendering import render_now, then
+from ci_master.builds.withproperties import WithProperties
 from ci_master.data.faults import configFault
 from ci_master.data.recorded import Recorded
 
 __all__ = ["Interpolate", "WithProperties"]
-
-#: What a lookup answers when there is nothing of that name.
-_MISSING: Any = object()
-
-#: lookup(props, keyword arguments) -> value, _MISSING, or a Deferred of either
-Lookup = Callable[[Any, dict[str, Any]], Any]
-
-_IDENTIFIER = re.compile(r"^[\w._-]*$")
-_SELECTORS = ("kw", "prop", "secret", "src", "worker")
-
-
-class _Invalid(Exception):
-    """A placeholder that cannot be understood: what, and a hint."""
-
-    def __init__(self, what: str, hint: str = "") -> None:
-        super().__init__(what)
-        self.hint = hint
-
-
-class _Keys:
-    """Stands in for the values, to learn from Python's own formatting which keys are used.
-
-    It answers 0, which every conversion accepts.
-    """
-
-    def __init__(self) -> None:
-        self.found: dict[str, None] = {}
-
-    def __getitem__(self, key: str) -> int:
-        self.found[key] = None
-        return 0
-
-
-class _Format:
-    """A format string with its placeholders understood."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        keys = _Keys()
-        try:
-            result = text % keys
-        except (TypeError, ValueError, OverflowError) as error:
-            hint = "a percent sign that stands for itself is written %%"
-            raise _Invalid(f"{text!r} is not a format string: {error}", hint) from error
-        if not keys.found and repr(keys) in result:
-            raise _Invalid(f"{text!r} has a place without a name", "write %(prop:name)s, or %%")
-        self._parts = [(key, _Part(key)) for key in keys.found]
-        # without placeholders there is only %% to be replaced
-        self._constant = None if self._parts else text % ()
-
-    def render(self, props: Any, kwargs: dict[str, Any]) -> Any:
-        """The text, or a Deferred with it."""
-        if self._constant is not None:
-            return self._constant
-        if len(self._parts) == 1:
-            key, part = self._parts[0]
-            return then(part.value(props, kwargs), lambda value: self.text % {key: value})
-        parts = [_Late(part, kwargs) for _, part in self._parts]
-        keys = [key for key, _ in self._parts]
-        return then(
-            render_now(parts, props),
-            lambda values: self.text % dict(zip(keys, values, strict=True)),
-        )
-
-
-class _Late:
-    """A part with its keyword arguments, as something to render."""
-
-    __slots__ = ("_kwargs", "_part")
-
-    def __init__(self, part: "_Part", kwargs: dict[str, Any]) -> None:
-        self._part = part
-        self._kwargs = kwargs
-
-    def getRenderingFor(self, props: Any) -> Any:
-        return self._part.value(props, self._kwargs)
-
-
-class _Part:
-    """One placeholder: ``selector:name`` and what follows it."""
-
-    def __init__(self, key: str) -> None:
-        selector, colon, rest = key.partition(":")
-        if not colon:
-            raise _Invalid(
-                f"placeholder '{key}' has no selector", f"write %(prop:{key})s for a property"
-            )
-        if selector not in _SELECTORS:
-            near = nearest(selector, _SELECTORS)
-            known = "selectors are " + ", ".join(_SELECTORS)
-            raise _Invalid(
-                f"placeholder '{key}' has the unknown selector '{selector}'",
-                f"did you mean '{near}'?" if near else known,
-            )
-        self._lookup, suffix = _lookup(selector, rest, key)
-        self._choose = _choice(suffix, key)
-
-    def value(self, props: Any, kwargs: dict[str, Any]) -> Any:
-        """What stands in the placeholder's stead, or a Deferred with it."""
-        return then(self._lookup(props, kwargs), lambda found: self._choose(found, props, kwargs))
-
-
-def _lookup(selector: str, rest: str, key: str) -> tuple[Lookup, str | None]:
-    """How to find the value; and the suffix behind its name, None if there is none."""
-    if selector == "src":
-        codebase, colon, rest = rest.partition(":")
-        if not colon:
-            raise _Invalid(
-                f"placeholder '{key}' names no attribute of the source stamp",
-                "write %(src:CODEBASE:branch)s; the codebase may be empty",
-            )
-        attribute, colon, suffix = rest.partition(":")
-        _check_identifier(codebase, "codebase", key)
-        _check_identifier(attribute, "attribute", key)
-        return _source_lookup(codebase, attribute), suffix if colon else None
-    name, colon, suffix = rest.partition(":")
-    if selector != "secret":  # a provider may use any characters
-        _check_identifier(name, "name", key)
-    return _LOOKUPS[selector](name), suffix if colon else None
-
-
-def _check_identifier(name: str, kind: str, key: str) -> None:
-    if not _IDENTIFIER.match(name):
-        raise _Invalid(
-            f"placeholder '{key}': {kind} '{name}' has other characters than"
-            " letters, digits, '.', '_' and '-'"
-        )
-
-
-def _property_lookup(name: str) -> Lookup:
-    def look(props: Any, kwargs: dict[str, Any]) -> Any:
-        if not props.hasProperty(name):
-            return _MISSING
-        return render_now(props.getProperty(name), props)
-
-    return look
-
-
-def _keyword_lookup(name: str) -> Lookup:
-    def look(props: Any, kwargs: dict[str, Any]) -> Any:
-        return render_now(kwargs[name], props) if name in kwargs else _MISSING
-
-    return look
-
-
-def _worker_lookup(name: str) -> Lookup:
-    def look(props: Any, kwargs: dict[str, Any]) -> Any:
-        build = props.getBuild()
-        told = {} if build is None else build.getWorkerInfo()
-        return told.get(name, _MISSING)
-
-    return look
-
-
-def _secret_lookup(name: str) -> Lookup:
-    def look(props: Any, kwargs: dict[str, Any]) -> Any:
-        return started(secret_value(name, props))
-
-    return look
-
-
-def _source_lookup(codebase: str, attribute: str) -> Lookup:
-    def look(props: Any, kwargs: dict[str, Any]) -> Any:
-        build = props.getBuild()
-        stamps = (props.sourcestamps or ()) if build is None else build.getAllSourceStamps()
-        for stamp in stamps:
-            if isinstance(stamp, dict):
-                if stamp.get("codebase", "") == codebase:
-                    return stamp.get(attribute, _MISSING)
-            elif stamp.codebase == codebase:
-                return getattr(stamp, attribute, _MISSING)
-        return _MISSING
-
-    return look
-
-
-_LOOKUPS = {
-    "kw": _keyword_lookup,
-    "prop": _property_lookup,
-    "secret": _secret_lookup,
-    "worker": _worker_lookup,
-}
-
-#: choice(found, props, keyword arguments) -> value, or a Deferred with it
-Choice = Callable[[Any, Any, dict[str, Any]], Any]
-
-
-def _exists(found: Any) -> bool:
-    return found is not _MISSING
-
-
-def _true(found: Any) -> bool:
-    return found is not _MISSING and bool(found)
-
-
-def _choice(suffix: str | None, key: str) -> Choice:
-    """What the suffix makes of the value that was found, or was not."""
-    if suffix is None:
-        return lambda found, props, kwargs: _shown(found)
-    if suffix.startswith("#?"):
-        return _ternary(_true, suffix[2:], key)
-    kind, rest = suffix[:1], suffix[1:]
-    if kind == "?":
-        return _ternary(_exists, rest, key)
-    if kind == "-":
-        return _either(_exists, None, _Format(rest))
-    if kind == "~":
-        return _either(_true, None, _Format(rest))
-    if kind == "+":
-        return _either(_exists, _Format(rest), _Format(""))
-    raise _Invalid(
-        f"placeholder '{key}': '{kind}' after the name is not understood",
-        "known are :-DEFAULT :~DEFAULT :+TEXT :?|YES|NO and :#?|YES|NO",
-    )
-
-
-def _shown(found: Any) -> Any:
-    return "" if found is _MISSING or found is None else found
-
-
-def _either(test: Callable[[Any], bool], yes: _Format | None, no: _Format) -> Choice:
-    def choose(found: Any, props: Any, kwargs: dict[str, Any]) -> Any:
-        if not test(found):
-            return no.render(props, kwargs)
-        return _shown(found) if yes is None else yes.render(props, kwargs)
-
-    return choose
-
-
-def _ternary(test: Callable[[Any], bool], rest: str, key: str) -> Choice:
-    separator, parts = rest[:1], rest[1:]
-    if not separator or separator == "(":
-        raise _Invalid(
-            f"placeholder '{key}' names no separator behind the question mark",
-            "write the separator, the text for yes, the separator, the text for no: :?|YES|NO",
-        )
-    depth = 0
-    for at, char in enumerate(parts):
-        if char == separator and depth == 0:
-            return _either(test, _Format(parts[:at]), _Format(parts[at + 1 :]))
-        depth += (char == "(") - (char == ")")
-    raise _Invalid(
-        f"placeholder '{key}': separator '{separator}' is not found between the two texts",
-        f"write :?{separator}YES{separator}NO",
-    )
 
 
 @implementer(IRenderable)
@@ -275,15 +29,15 @@ class Interpolate(RenderableOperatorsMixin, Recorded):
         self.fmtstring = fmtstring
         self.args = args
         self.kwargs = kwargs
-        self._format: _Format | None = None
+        self._format: Format | None = None
         if not isinstance(fmtstring, str):
             configFault(f"Interpolate needs a string, not {fmtstring!r}")
         elif args and kwargs:
             configFault("Interpolate takes positional or keyword arguments, not both")
         elif not args:
             try:
-                self._format = _Format(fmtstring)
-            except _Invalid as fault:
+                self._format = Format(fmtstring)
+            except InvalidFormat as fault:
                 configFault(f"Interpolate: {fault}", fault.hint)
 
     def getRenderingFor(self, iprops: Any) -> Any:
@@ -299,59 +53,3 @@ class Interpolate(RenderableOperatorsMixin, Recorded):
         if self.kwargs:
             return f"Interpolate({self.fmtstring!r}, **{self.kwargs!r})"
         return f"Interpolate({self.fmtstring!r})"
-
-
-#: ``:-default``, ``:~default`` or ``:+text`` behind a name in the old form.
-_OLD_SUFFIX = re.compile(r"(:[-~+])(.*)", re.DOTALL)
-
-
-class _OldKeys:
-    """The values of a WithProperties with names, looked up as Python's formatting asks."""
-
-    def __init__(self, props: Any, lambdas: dict[str, Any]) -> None:
-        self._props = props
-        self._lambdas = lambdas
-
-    def __getitem__(self, key: str) -> Any:
-        if key in self._lambdas:
-            value = self._lambdas[key](self._props.getBuild())
-            return "" if value is None else value
-        props = self._props
-        found = _OLD_SUFFIX.search(key)
-        name, mark, text = (key[: found.start()], *found.groups()) if found else (key, "", "")
-        if mark == ":+":
-            return text if props.hasProperty(name) else ""
-        if mark == ":-" and not props.hasProperty(name):
-            return text
-        if mark == ":~" and not props.getProperty(name):
-            return text
-        value = props[name]
-        return "" if value is None else value
-
-
-@implementer(IRenderable)
-class WithProperties(Recorded):
-    """The old form of :class:`Interpolate`.
-
-    Positional arguments are names of properties; in the other form, keys of the format string
-    are names (``name``, ``name:-default``, ``name:~default``, ``name:+text``), and keyword
-    arguments are functions of the build.
-    """
-
-    def __init__(self, fmtstring: str, *args: str, **lambda_subs: Callable[[Any], Any]) -> None:
-        self.fmtstring = fmtstring
-        self.args = args
-        self.lambda_subs = lambda_subs
-        if args and lambda_subs:
-            configFault("WithProperties takes positional or keyword arguments, not both")
-        for name, function in lambda_subs.items():
-            if not callable(function):
-                configFault(f"WithProperties: '{name}' is not a function of the build")
-
-    def getRenderingFor(self, iprops: Any) -> str:
-        """The text; KeyError for a property that is not set and has no default."""
-        props = properties_of(iprops)
-        if not self.args:
-            return self.fmtstring % _OldKeys(props, self.lambda_subs)
-        values = (props.getProperty(name) for name in self.args)
-        return self.fmtstring % tuple("" if value is None else value for value in values)

@@ -49,6 +49,8 @@ def render_now(value: Any, props: Any) -> Any:
     if isinstance(value, list):
         return _render_items(value, props)
     if isinstance(value, dict):
+        if not value:
+            return {}
         if all(type(key) is str for key in value):
             return then(
                 _render_items(value.values(), props),
@@ -105,6 +107,9 @@ def _render_items(values: Iterable[Any], props: Any) -> Any:
     done: list[Any] = []
     rest = iter(values)
     for value in rest:
+        if type(value) in _PLAIN:
+            done.append(value)
+            continue
         result = render_now(value, props)
         if isinstance(result, Deferred):
             return ensureDeferred(_render_rest(done, result, rest, props))
