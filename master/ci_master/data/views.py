@@ -1,0 +1,237 @@
+"""What pages read of the past: each question goes to a reader thread, as one piece of work.
+
+The present (running builds, the queue, workers) is in the registries of
+:class:`ci_master.data.Data`; here is what only storage knows.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy.engine import Connection
+
+from ci_master.storage import views_builds as _builds
+from ci_master.storage import views_changes as _changes
+from ci_master.storage import views_logs as _logs
+from ci_master.storage import views_requests as _requests
+from ci_master.storage import views_waterfall as _waterfall
+from ci_master.storage.views_builds import (
+    FAILED,
+    BuildDetail,
+    BuildLine,
+    LogLine,
+    StampLine,
+    StepLine,
+    subject_of,
+)
+from ci_master.storage.views_changes import ChangeLine, Verdict
+from ci_master.storage.views_logs import LogPlace
+from ci_master.storage.views_requests import BuildsetDetail, RequestLine
+from ci_master.storage.views_waterfall import BoxBuild, BoxStep, WorkerMoment
+
+__all__ = [
+    "FAILED",
+    "BoxBuild",
+    "BoxStep",
+    "BuildDetail",
+    "BuildLine",
+    "BuildsetDetail",
+    "ChangeLine",
+    "LogLine",
+    "LogPlace",
+    "Past",
+    "RequestLine",
+    "StampLine",
+    "StepLine",
+    "Verdict",
+    "Views",
+    "WorkerMoment",
+    "subject_of",
+]
+
+T = TypeVar("T")
+
+Tail = tuple[int, list[tuple[str, str]]]
+
+
+class _Reader(Protocol):
+    def read(self, function: Callable[[Connection], T]) -> Awaitable[T]: ...
+
+
+class Past:
+    """What the waterfall shows of a range of time."""
+
+    def __init__(
+        self,
+        builds: list[BoxBuild],
+        changes: list[ChangeLine],
+        moments: list[WorkerMoment],
+        last_active: int | None,
+    ) -> None:
+        self.builds = builds
+        self.changes = changes
+        self.moments = moments
+        self.last_active = last_active
+
+
+class Views:
+    """Questions of pages. Every method is one round trip to a reader thread."""
+
+    def __init__(self, store: _Reader) -> None:
+        self._read = store.read
+
+    async def recent_builds(self, limit: int) -> list[BuildLine]:
+        """The builds that finished last."""
+        return await self._read(lambda tx: _builds.recent(tx, limit=limit))
+
+    async def builder(
+        self, builderid: int, running: Iterable[int] = (), **wanted: Any
+    ) -> tuple[list[BuildLine], list[tuple[int, int, int]], dict[int, BuildLine]]:
+        """A page of builds, the durations of the last ones, and the running ones by id."""
+        return await self._read(
+            lambda tx: (
+                _builds.of_builder(tx, builderid, **wanted),
+                _builds.durations(tx, builderid),
+                _builds.by_ids(tx, running),
+            )
+        )
+
+    async def builds_by_id(self, ids: Iterable[int]) -> dict[int, BuildLine]:
+        """Some builds with source stamps and failing steps."""
+        return await self._read(lambda tx: _builds.by_ids(tx, ids))
+
+    async def build(
+        self, builderid: int, number: int, *, tail_lines: int = 0, open_step: int | None = None
+    ) -> tuple[BuildDetail, dict[int, list[tuple[str, str]]], list[ChangeLine]] | None:
+        """One build, the last lines of the logs that are shown open (by log id), its changes.
+
+        Logs are shown open for a failed or running step, and for ``open_step``.
+        """
+
+        def work(tx: Connection) -> Any:
+            detail = _builds.detail(tx, builderid, number)
+            if detail is None:
+                return None
+            tails = {}
+            opened = [
+                step
+                for step in detail.steps
+                if step.number == open_step
+                or (not step.hidden and (step.results in FAILED or _running(step)))
+            ][:4]
+            for step in opened if tail_lines else ():
+                log = next((log for log in step.logs if log.type in "st"), None)
+                if log is not None and log.num_lines:
+                    tails[log.id] = _logs.tail(tx, log, tail_lines)
+            changes = _changes.of_stamps(tx, [stamp.id for stamp in detail.build.stamps])
+            return detail, tails, changes
+
+        return await self._read(work)
+
+    async def build_line(self, builderid: int, number: int) -> BuildLine | None:
+        """One build without its steps."""
+        return await self._read(lambda tx: _builds.find(tx, builderid, number))
+
+    async def latest_number(
+        self, builderid: int, results: tuple[int, ...] | None = None
+    ) -> int | None:
+        """The newest build's number, or the newest with one of these results."""
+        return await self._read(lambda tx: _builds.latest_number(tx, builderid, results))
+
+    async def place_of_build(self, buildid: int) -> tuple[int, int] | None:
+        """(builder id, number) of a build."""
+        return await self._read(lambda tx: _builds.place_of(tx, buildid))
+
+    async def log(self, builderid: int, number: int, step: str, slug: str) -> LogPlace | None:
+        """Where a log belongs."""
+        return await self._read(lambda tx: _logs.find(tx, builderid, number, step, slug))
+
+    async def log_window(self, logid: int, first: int, count: int) -> list[tuple[str, str]]:
+        """Some lines, as (stream letter, text)."""
+        return await self._read(lambda tx: _logs.window(tx, logid, first, count))
+
+    async def log_search(
+        self, logid: int, pattern: "re.Pattern[bytes]", limit: int
+    ) -> tuple[int, list[int]]:
+        """How many lines match, and the first of them."""
+        return await self._read(lambda tx: _logs.search(tx, logid, pattern, limit=limit))
+
+    async def log_block(self, logid: int, from_line: int) -> tuple[bytes, int | None]:
+        """A block of raw text, and the line to go on from."""
+        return await self._read(lambda tx: _logs.logchunks.blocks(tx, logid, from_line, 1 << 20))
+
+    async def worker(self, workerid: int) -> tuple[list[BuildLine], list[WorkerMoment]]:
+        """The last builds of a worker, and what happened to it."""
+        return await self._read(
+            lambda tx: (_builds.of_worker(tx, workerid), _waterfall.moments_of(tx, workerid))
+        )
+
+    async def changes(self, **wanted: Any) -> tuple[list[ChangeLine], list[Verdict]]:
+        """A page of changes and what became of them."""
+
+        def work(tx: Connection) -> tuple[list[ChangeLine], list[Verdict]]:
+            page = _changes.page(tx, **wanted)
+            return page, _changes.verdicts(tx, [one.stampid for one in page])
+
+        return await self._read(work)
+
+    async def change(self, changeid: int) -> tuple[ChangeLine, list[Verdict]] | None:
+        """One change and what became of it."""
+
+        def work(tx: Connection) -> tuple[ChangeLine, list[Verdict]] | None:
+            change = _changes.get(tx, changeid)
+            return (change, _changes.verdicts(tx, [change.stampid])) if change else None
+
+        return await self._read(work)
+
+    async def revision(self, prefix: str) -> tuple[list[ChangeLine], list[Verdict]]:
+        """The changes of a revision and what became of them."""
+
+        def work(tx: Connection) -> tuple[list[ChangeLine], list[Verdict]]:
+            page = _changes.of_revision(tx, prefix)
+            return page, _changes.verdicts(tx, [one.stampid for one in page])
+
+        return await self._read(work)
+
+    async def request(self, requestid: int) -> BuildsetDetail | None:
+        """The buildset of a request, with all its requests."""
+
+        def work(tx: Connection) -> BuildsetDetail | None:
+            bsid = _requests.buildset_of(tx, requestid)
+            return _requests.buildset(tx, bsid) if bsid is not None else None
+
+        return await self._read(work)
+
+    async def buildset(self, bsid: int) -> BuildsetDetail | None:
+        """A buildset with all its requests."""
+        return await self._read(lambda tx: _requests.buildset(tx, bsid))
+
+    async def past(
+        self,
+        builder_ids: Iterable[int],
+        worker_ids: Iterable[int],
+        *,
+        start: int,
+        end: int,
+        steps: bool,
+    ) -> Past:
+        """What happened from ``start`` to ``end``."""
+        ids = list(builder_ids)
+
+        def work(tx: Connection) -> Past:
+            boxes = _waterfall.builds_between(tx, ids, start, end)
+            if steps:
+                _waterfall.add_steps(tx, boxes)
+            last = None if boxes else _waterfall.last_end_before(tx, ids, start)
+            return Past(
+                boxes,
+                _changes.between(tx, start, end),
+                _waterfall.worker_moments(tx, worker_ids, start, end),
+                last,
+            )
+
+        return await self._read(work)
+
+
+def _running(step: StepLine) -> bool:
+    return step.started_at is not None and step.complete_at is None

@@ -1,0 +1,117 @@
+"""Log text for pages: one log's place, a window of lines, a search through all of them."""
+
+import re
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.engine import Connection
+
+from ci_master.storage import logchunks
+from ci_master.storage.schema import builds, logs, steps
+from ci_master.storage.views_builds import LogLine
+
+_ESCAPE = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
+_ALL = 1 << 40
+
+
+@dataclass(frozen=True, slots=True)
+class LogPlace:
+    """A log and where it belongs."""
+
+    log: LogLine
+    builderid: int
+    number: int
+    build_results: int | None
+    build_complete: bool
+    step_number: int
+    step_name: str
+    step_results: int | None
+    step_started_at: int | None
+    step_complete: bool
+
+
+def find(tx: Connection, builderid: int, number: int, step: str, slug: str) -> LogPlace | None:
+    """The log ``slug`` of a step given by number or name. One statement."""
+    query = (
+        select(logs, steps.c.number, steps.c.name.label("step_name"), steps.c.results)
+        .add_columns(
+            steps.c.started_at,
+            steps.c.complete_at,
+            builds.c.results.label("build_results"),
+            builds.c.complete_at.label("build_complete_at"),
+        )
+        .select_from(
+            logs.join(steps, steps.c.id == logs.c.stepid).join(
+                builds, builds.c.id == steps.c.buildid
+            )
+        )
+        .where(builds.c.builderid == builderid, builds.c.number == number, logs.c.slug == slug)
+        .where(steps.c.number == int(step) if step.isdigit() else steps.c.name == step)
+    )
+    row = tx.execute(query).first()
+    if row is None:
+        return None
+    line = LogLine(
+        row.id,
+        row.stepid,
+        row.name,
+        row.slug,
+        row.type,
+        row.complete,
+        row.num_lines,
+        row.num_bytes,
+    )
+    return LogPlace(
+        line,
+        builderid,
+        number,
+        row.build_results,
+        row.build_complete_at is not None,
+        row.number,
+        row.step_name,
+        row.results,
+        row.started_at,
+        row.complete_at is not None,
+    )
+
+
+def window(tx: Connection, logid: int, first: int, count: int) -> list[tuple[str, str]]:
+    """Some lines of a log as (stream letter, text), from line ``first`` (from 0)."""
+    found: list[tuple[str, str]] = []
+    for letter, _count, text in logchunks.runs_of(tx, logid, max(first, 0), count):
+        lines = text.decode("utf-8", "replace").split("\n")
+        found += [(letter, line) for line in lines[:-1]]
+    return found
+
+
+def search(
+    tx: Connection, logid: int, pattern: "re.Pattern[bytes]", *, limit: int = 10_000
+) -> tuple[int, list[int]]:
+    """Find the lines that match, escapes taken out before.
+
+    :param pattern: matches within one line; compiled with ``re.MULTILINE``.
+    :returns: how many lines match, and the numbers (from 0) of the first ``limit``.
+    """
+    total = 0
+    hits: list[int] = []
+    line = 0
+    for _letter, count, text in logchunks.runs_of(tx, logid, 0, _ALL):
+        if b"\x1b" in text:
+            text = _ESCAPE.sub(b"", text)
+        at, here, last = 0, line, -1
+        for match in pattern.finditer(text):
+            here += text.count(b"\n", at, match.start())
+            at = match.start()
+            if here == last or match.start() == len(text):
+                continue
+            last = here
+            total += 1
+            if len(hits) < limit:
+                hits.append(here)
+        line += count
+    return total, hits
+
+
+def tail(tx: Connection, log: LogLine, count: int) -> list[tuple[str, str]]:
+    """The last lines of a log."""
+    return window(tx, log.id, max(0, log.num_lines - count), count)

@@ -1,0 +1,62 @@
+"""Serve the pages with a made-up farm: ``python -m tests.tools.fake_site PORT``.
+
+For looking at pages without a master: real storage (a temporary SQLite database), real pages,
+builds that only pretend.
+"""
+
+import sys
+import tempfile
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.internet import defer, endpoints, reactor, threads
+from twisted.web.server import Site
+
+from ci_master.data.data import Data
+from ci_master.data.views import Views
+from ci_master.events.bus import Bus
+from ci_master.storage.migrate import upgrade
+from ci_master.storage.store import Store
+from ci_www.pages.site import PageSite, viewer_of_cookies
+from tests.tools.demo_farm import Story, TravelClock
+from tests.tools.demo_forms import force_schedulers, register_actions
+
+
+async def make_site(directory: str, *, hours: int = 30) -> tuple[Site, Data]:
+    """A site with a day of history in a database in this directory."""
+    upgrade("sqlite:///state.sqlite", directory)
+    store = Store("sqlite:///state.sqlite", directory, reactor)
+    await store.open()
+    clock = TravelClock(reactor)
+    data = Data(store, Bus(), clock)  # type: ignore[arg-type]  # as much of a clock as is used
+    await data.open("demo:/srv/ci")
+    await Story(data, clock, int(reactor.seconds())).tell(hours)  # type: ignore[attr-defined]
+    register_actions(data)
+    parts: Any = SimpleNamespace(
+        data=data,
+        bus=data.bus,
+        clock=reactor,
+        config=SimpleNamespace(title="Example CI", titleURL="/"),
+        in_thread=lambda work, *args: threads.deferToThread(work, *args),
+        force_schedulers=force_schedulers,
+        basedir=directory,
+    )
+    pages = PageSite(
+        parts,
+        Views(store),
+        viewer_of=lambda _parts, request: viewer_of_cookies(request, user="ana", csrf="token"),
+    )
+    return Site(pages), data
+
+
+async def main(port: str) -> None:
+    directory = tempfile.mkdtemp(prefix="fake-site-")
+    site, _data = await make_site(directory)
+    await endpoints.serverFromString(reactor, f"tcp:{port}:interface=127.0.0.1").listen(site)
+    print(f"http://127.0.0.1:{port}/", flush=True)
+
+
+if __name__ == "__main__":
+    started = defer.ensureDeferred(main(sys.argv[1]))
+    started.addErrback(lambda failure: (failure.printTraceback(), reactor.stop()))  # type: ignore[attr-defined]
+    reactor.run()  # type: ignore[attr-defined]

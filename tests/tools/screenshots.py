@@ -1,0 +1,88 @@
+"""Photograph pages: ``python -m tests.tools.screenshots OUT_DIR BASE_URL PATH...``.
+
+Each path at 1440x900 and 390x844, light and dark, with headless Chromium. Also says where a page
+is wider than the window, and what the console reported.
+"""
+
+import re
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+SIZES = {"wide": (1440, 900), "phone": (390, 844), "narrow": (320, 640)}
+
+ARGUMENTS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+)
+
+
+def browser(profile: str) -> Any:
+    """A headless Chromium with a fresh profile."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    for argument in (*ARGUMENTS, f"--user-data-dir={profile}"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    return webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+
+
+def shoot(
+    driver: Any, out: Path, base: str, path: str, *, sizes: tuple[str, ...], themes: tuple[str, ...]
+) -> list[str]:
+    """Photograph one page in some sizes and themes; returns what is wrong with it."""
+    problems = []
+    for size in sizes:
+        width, height = SIZES[size]
+        metrics = {
+            "width": width,
+            "height": height,
+            "deviceScaleFactor": 1,
+            "mobile": size != "wide",
+        }
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        for theme in themes:
+            feature = {"name": "prefers-color-scheme", "value": theme}
+            driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+            driver.get(base + path)
+            name = re.sub(r"[^\w.-]+", "_", path).strip("_") or "home"
+            driver.save_screenshot(str(out / f"{name}-{size}-{theme}.png"))
+            wide = driver.execute_script("return document.documentElement.scrollWidth")
+            if wide > width:
+                problems.append(f"{path} at {width} px is {wide} px wide")
+    problems += [f"{path}: {entry['message']}" for entry in driver.get_log("browser")]
+    return problems
+
+
+def main(out: str, base: str, paths: list[str]) -> None:
+    """Photograph all."""
+    Path(out).mkdir(parents=True, exist_ok=True)
+    sizes = tuple(one for one in ("wide", "phone", "narrow") if f"--only={one}" in paths)
+    themes = tuple(one for one in ("light", "dark") if f"--only={one}" in paths)
+    with tempfile.TemporaryDirectory() as profile:
+        driver = browser(profile)
+        try:
+            for path in paths:
+                if path.startswith("/"):
+                    found = shoot(
+                        driver, Path(out), base, path,
+                        sizes=sizes or ("wide", "phone"), themes=themes or ("light", "dark"),
+                    )  # fmt: skip
+                    print("\n".join(found) or f"{path}: fine")
+        finally:
+            driver.quit()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], sys.argv[3:])

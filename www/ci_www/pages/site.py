@@ -1,0 +1,277 @@
+"""The pages as a web resource: routing, who looks, errors, headers, compression."""
+
+import gzip
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET
+from zope.interface import implementer
+
+from ci_common.aio import spawn
+from ci_common.faults import Refused
+from ci_master.data.views import Views
+from ci_www.pages import routes
+from ci_www.pages.assets import Assets
+from ci_www.pages.lookup import Moved
+from ci_www.pages.missing import Problem, problem_page
+from ci_www.pages.page import Answer, Ask, NotThere, Page, Raw, Redirect, Stream, Viewer
+from ci_www.pages.render import Renderer
+from ci_www.pages.shell import make_shell
+
+STATIC = Path(__file__).parent.parent / "static"
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; frame-src 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'"
+)
+
+HEADERS = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+#: Smaller answers are not worth compressing.
+_WORTH_GZIP = 600
+
+
+def make_pages(parts: Any) -> IResource:
+    """All pages and their static files, as one resource for everything below ``/``."""
+    return PageSite(parts, Views(parts.data.store))
+
+
+@implementer(IResource)
+class PageSite(Resource):
+    """Every path that no other resource has taken."""
+
+    isLeaf = True
+    log = Logger()
+
+    def __init__(
+        self,
+        parts: Any,
+        views: Any,
+        *,
+        viewer_of: Callable[[Any, Any], Viewer] | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.parts = parts
+        self.views = views
+        self.assets = Assets(STATIC)
+        self.renderer = Renderer(self.assets)
+        self._viewer_of = viewer_of or viewer_from
+        self._now = clock or (parts.clock.seconds if parts.clock else time.time)
+
+    def getChild(self, path: bytes, request: Any) -> IResource:
+        """All paths are pages."""
+        request.prepath.append(path)
+        return self
+
+    def render(self, request: Any) -> Any:
+        """Answer a request."""
+        path = request.path.decode("latin-1")
+        if path.startswith("/static/"):
+            return self._static(request, path[len("/static/") :])
+        running: Deferred[None] = spawn(self._answer(request, path), self.log, f"page {path}")
+        request.notifyFinish().addErrback(lambda _gone: running.cancel())
+        return NOT_DONE_YET
+
+    # -- static files -------------------------------------------------------------------------
+
+    def _static(self, request: Any, name: str) -> bytes:
+        asset = self.assets.find(name)
+        if asset is None:
+            request.setResponseCode(404)
+            return b"no such file\n"
+        hashed = self.assets.is_hashed(name)
+        kept = "public, max-age=31536000, immutable" if hashed else "no-cache"
+        request.setHeader("Cache-Control", kept)
+        request.setHeader("Content-Type", asset.content_type)
+        request.setHeader("X-Content-Type-Options", "nosniff")
+        request.setHeader("Vary", "Accept-Encoding")
+        etag = f'"{asset.name}"'.encode()
+        if request.setETag(etag):
+            return b""
+        if _accepts_gzip(request):
+            request.setHeader("Content-Encoding", "gzip")
+            return asset.gzipped
+        return asset.body
+
+    # -- pages --------------------------------------------------------------------------------
+
+    async def _answer(self, request: Any, path: str) -> None:
+        viewer = self._viewer_of(self.parts, request)
+        ask = Ask(
+            parts=self.parts,
+            views=self.views,
+            viewer=viewer,
+            now=self._now(),
+            path=path,
+            args=_query(request),
+            request=request,
+        )
+        try:
+            answer = await self._page(ask, request)
+        except NotThere as missing:
+            answer = problem_page(Problem(404, missing.what, missing.nearest))
+        except Moved as moved:
+            answer = Redirect(_moved(request, moved), 308)
+        except Refused as refused:
+            answer = problem_page(Problem(refused.status, refused.reason))
+        except Exception:
+            number = secrets.token_hex(4)
+            self.log.failure("page {path} failed, request {number}", path=path, number=number)
+            answer = problem_page(
+                Problem(500, f"The server failed to make this page (request {number}).", retry=path)
+            )
+        await self._send(request, ask, answer)
+
+    async def _page(self, ask: Ask, request: Any) -> Answer:
+        method = request.method.decode("ascii", "replace")
+        table = routes.POST if method == "POST" else routes.GET
+        if method not in ("GET", "HEAD", "POST"):
+            raise Refused(405, f"There is no {method} here.")
+        path = ask.path.rstrip("/") or "/"
+        for route, values in routes.find(table, path):
+            if method == "POST":
+                ask.form = await routes.read_form(request)
+            return await route.page(ask, **values)
+        raise NotThere("There is no such page.", [("overview", "/"), ("all builders", "/builders")])
+
+    async def _send(self, request: Any, ask: Ask, answer: Answer) -> None:
+        if request._disconnected:
+            return
+        for name, value in HEADERS.items():
+            request.setHeader(name, value)
+        if isinstance(answer, Redirect):
+            request.setResponseCode(answer.code)
+            request.setHeader("Location", answer.url)
+            request.finish()
+        elif isinstance(answer, Page):
+            await self._send_page(request, ask, answer)
+        elif isinstance(answer, Raw):
+            request.setResponseCode(answer.status)
+            for name, value in answer.headers:
+                request.setHeader(name, value)
+            await self._send_body(request, answer.body, answer.content_type)
+        else:
+            await self._send_stream(request, answer)
+
+    async def _send_page(self, request: Any, ask: Ask, page: Page) -> None:
+        shell = make_shell(self.parts.data, self.parts.config)
+        wanted = [name for part in ask.args.get("region", []) for name in part.split(",") if name]
+        if wanted:
+            body = await self.parts.in_thread(
+                self.renderer.regions, page, shell, ask.viewer, ask.now, wanted
+            )
+            if body is None:
+                request.setResponseCode(404)
+                body = b"no such region\n"
+            else:
+                request.setHeader("X-Seq", str(page.seq))
+                request.setHeader("X-Topics", " ".join(page.topics))
+        else:
+            request.setResponseCode(page.status)
+            body = await self.parts.in_thread(self.renderer.page, page, shell, ask.viewer, ask.now)
+        request.setHeader("Cache-Control", "no-store" if page.status != 200 else "no-cache")
+        await self._send_body(request, body, "text/html; charset=utf-8")
+
+    async def _send_body(self, request: Any, body: bytes, content_type: str) -> None:
+        request.setHeader("Content-Type", content_type)
+        request.setHeader("Vary", "Accept-Encoding, Cookie")
+        if len(body) >= _WORTH_GZIP and _accepts_gzip(request):
+            body = await self.parts.in_thread(gzip.compress, body, 3)
+            request.setHeader("Content-Encoding", "gzip")
+        request.setHeader("Content-Length", str(len(body)))
+        if request._disconnected:
+            return
+        if request.method != b"HEAD":
+            request.write(body)
+        request.finish()
+
+    async def _send_stream(self, request: Any, answer: Stream) -> None:
+        request.setHeader("Content-Type", answer.content_type)
+        for name, value in answer.headers:
+            request.setHeader(name, value)
+        async for piece in answer.pieces():
+            if request._disconnected:
+                return
+            request.write(piece)
+        if not request._disconnected:
+            request.finish()
+
+
+def viewer_from(parts: Any, request: Any) -> Viewer:
+    """Who looks, from the session and the cookies of a request."""
+    from ci_www.auth import csrf_token, user_of
+
+    user = user_of(request)
+    return viewer_of_cookies(request, user=user, csrf=csrf_token(request))
+
+
+def viewer_of_cookies(request: Any, *, user: str | None, csrf: str) -> Viewer:
+    """The viewer's settings, from cookies; what is not understood is left at its default."""
+    theme = (request.getCookie(b"theme") or b"").decode("ascii", "replace")
+    zone_name = (request.getCookie(b"tz") or b"").decode("ascii", "replace")
+    relative = request.getCookie(b"times") == b"relative"
+    zone = zone_of(zone_name)
+    return Viewer(
+        user=user,
+        theme=theme if theme in ("light", "dark") else "auto",
+        zone=zone or ZoneInfo("UTC"),
+        zone_name=zone_name if zone else "",
+        relative=relative,
+        csrf=csrf,
+    )
+
+
+_zones: dict[str, ZoneInfo | None] = {}
+
+
+def zone_of(name: str) -> ZoneInfo | None:
+    """The time zone of that name, None if there is none."""
+    name = name.replace("%2F", "/").replace("%2f", "/").replace("%2B", "+")
+    if name not in _zones:
+        if len(_zones) > 1000 or not name or len(name) > 64:
+            return None
+        try:
+            _zones[name] = ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            _zones[name] = None
+    return _zones[name]
+
+
+def _moved(request: Any, moved: Moved) -> str:
+    path: str = request.path.decode("latin-1")
+    path = path.replace(f"/{moved.segment}", f"/{quote(moved.better, safe='')}", 1)
+    query: str = request.uri.partition(b"?")[2].decode("latin-1")
+    return f"{path}?{query}" if query else path
+
+
+def _query(request: Any) -> dict[str, list[str]]:
+    from urllib.parse import parse_qs
+
+    text = request.uri.partition(b"?")[2].decode("latin-1")
+    return parse_qs(text, keep_blank_values=True, max_num_fields=400)
+
+
+def _accepts_gzip(request: Any) -> bool:
+    given = request.getHeader("accept-encoding") or ""
+    return any(
+        part.partition(";")[0].strip() == "gzip" and "q=0" not in part.replace("q=0.", "")
+        for part in given.split(",")
+    )
+
+
+__all__ = ["CSP", "HEADERS", "PageSite", "make_pages", "viewer_of_cookies", "zone_of"]

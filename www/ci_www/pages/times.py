@@ -1,0 +1,95 @@
+"""Times and durations as people read them."""
+
+from datetime import UTC, datetime, tzinfo
+
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+_DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+
+
+def duration(seconds: float | None) -> str:
+    """``9 s``, ``4 min 10 s``, ``2 h 05 min``, ``3 d 4 h``; a dash for None."""
+    if seconds is None:
+        return "\u2013"
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02} min"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours and days < 14 else f"{days} d"
+
+
+def rough(seconds: float) -> str:
+    """A duration in its largest unit: ``40 s``, ``4 min``, ``2 h``, ``3 d``."""
+    whole = max(0, round(seconds))
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if whole >= 2 * size or (whole >= size and size < 86400):
+            return f"{whole // size} {unit}"
+    return f"{whole} s"
+
+
+def relative(at: float, now: float) -> str:
+    """``12 s ago``, ``in 5 min``, ``now``."""
+    apart = now - at
+    if abs(apart) < 2:
+        return "now"
+    return f"{rough(apart)} ago" if apart > 0 else f"in {rough(-apart)}"
+
+
+def clock(at: float, now: float, zone: tzinfo) -> str:
+    """Today ``20:48:10``; within the year ``Nov 20 20:48``; else ``2025-11-20``."""
+    then, today = datetime.fromtimestamp(at, zone), datetime.fromtimestamp(now, zone)
+    if then.date() == today.date():
+        return f"{then:%H:%M:%S}"
+    if then.year == today.year or abs(now - at) < 90 * 86400:
+        return f"{_MONTHS[then.month - 1]} {then.day} {then:%H:%M}"
+    return f"{then:%Y-%m-%d}"
+
+
+def full(at: float, zone: tzinfo) -> str:
+    """Date and time in the viewer's zone and in UTC."""
+    then, utc = datetime.fromtimestamp(at, zone), datetime.fromtimestamp(at, UTC)
+    name = then.tzname() or "UTC"
+    text = f"{_DAYS[then.weekday()]} {then:%Y-%m-%d %H:%M:%S} {name}"
+    return text if name == "UTC" else f"{text} ({utc:%H:%M:%S} UTC)"
+
+
+def iso(at: float) -> str:
+    """``2026-11-20T20:48:10Z``."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def moment(text: str, now: float) -> int | None:
+    """Unix seconds of what a query string says: ISO 8601, ``-12h``, ``now`` or unix seconds.
+
+    :returns: None if it says nothing that can be understood.
+    """
+    text = text.strip()
+    if text == "now":
+        return int(now)
+    if text[:1] == "-" and text[-1:] in "smhdw" and text[1:-1].isdigit():
+        sizes = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+        return int(now) - int(text[1:-1]) * sizes[text[-1]]
+    if text.isdigit():
+        return int(text) if len(text) < 12 else None
+    try:
+        then = datetime.fromisoformat(text.replace(" ", "+"))
+    except ValueError:
+        return None
+    return int((then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp())
+
+
+def size(count: int) -> str:
+    """``812 B``, ``6.1 KB``, ``3.4 MB``."""
+    if count < 1000:
+        return f"{count} B"
+    value = float(count)
+    for unit in ("KB", "MB", "GB"):
+        value /= 1000
+        if value < 999.5:
+            break
+    return f"{value:.1f} {unit}" if value < 99.95 else f"{value:.0f} {unit}"

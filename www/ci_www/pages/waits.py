@@ -1,0 +1,54 @@
+"""A waiting request as a row: what it is, and the sentence that says why it waits."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ci_www.pages import urls
+from ci_www.pages.farm import Farm, owner_text
+
+
+@dataclass(slots=True)
+class WaitingRow:
+    """One waiting request."""
+
+    id: int
+    url: str
+    builder: str
+    builder_url: str
+    branch: str
+    revision: str
+    reason: str
+    owner: str
+    scheduler: str
+    priority: int
+    since: int
+    kind: str  # of the wait
+    why: str
+    links: list[tuple[str, str]]
+    age_s: int
+    position: int = 0
+
+
+def waiting_row(farm: Farm, request: Any, *, now: float, position: int = 0) -> WaitingRow:
+    """Make the row of a request."""
+    buildset = request.buildset
+    stamp = buildset.sourcestamps[0] if buildset.sourcestamps else {}
+    waits = request.waits
+    return WaitingRow(
+        id=request.id,
+        url=urls.request(request.id),
+        builder=farm.builder_name(request.builderid),
+        builder_url=urls.builder(farm.segment(request.builderid)),
+        branch=stamp.get("branch") or "",
+        revision=stamp.get("revision") or "",
+        reason=buildset.reason,
+        owner=owner_text(buildset),
+        scheduler=buildset.scheduler or "",
+        priority=request.priority,
+        since=request.submitted_at,
+        kind=waits.kind if waits else "",
+        why=waits.text if waits else "The queue has not looked at it yet",
+        links=[(label, url) for label, url in waits.links if urls.web_link(url)] if waits else [],
+        age_s=max(0, int(now) - request.submitted_at),
+        position=position,
+    )
