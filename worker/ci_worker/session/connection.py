@@ -89,6 +89,7 @@ class MasterConnection(Service):
         self._attempt: Attempt | None = None
         self._pause: Deferred[None] | None = None
         self._done: Deferred[Any] | None = None
+        self._wants_shutdown = False
 
     @property
     def perspective(self) -> Any:
@@ -110,9 +111,13 @@ class MasterConnection(Service):
         return self._done
 
     def ask_for_shutdown(self) -> None:
-        """Ask the master to give us no new builds, and to shut us down after the last."""
+        """Ask the master to give us no new builds, and to shut us down after the last.
+
+        Without a master it is asked as soon as we are connected, and again after each reconnect.
+        """
+        self._wants_shutdown = True
         if self.perspective is None:
-            self.log.warn("not connected: the master cannot be asked for a graceful shutdown")
+            self.log.info("not connected: the master will be asked for a shutdown later")
             return
         self.log.info("asking the master for a graceful shutdown")
         self.perspective.callRemote("shutdown").addErrback(
@@ -166,6 +171,8 @@ class MasterConnection(Service):
     async def _attached(self, attempt: Attempt) -> None:
         self.log.info("connected to the master {address}", address=self._address)
         report_ready(f"started, and connected to the master {self._address}")
+        if self._wants_shutdown:
+            self.ask_for_shutdown()
         keepalive_s = self._login.keepalive_s
         if not attempt.keep_tcp_alive():
             keepalive_s = keepalive_s or _FALLBACK_KEEPALIVE_S
