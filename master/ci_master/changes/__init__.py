@@ -1,0 +1,1 @@
+"""What happened: sources that notice changes and hand them to ``data.changes.add``."""

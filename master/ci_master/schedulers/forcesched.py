@@ -1,0 +1,359 @@
+"""Builds forced by people, from a form."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ci_common.aio import call_override
+from ci_common.faults import Refused
+from ci_master.builds.properties import Properties
+from ci_master.data.faults import configFault
+from ci_master.schedulers.base import Added, ReconfigurableBaseScheduler
+from ci_master.schedulers.choices import (
+    FORM_SOURCE,
+    AnyPropertyParameter,
+    InheritBuildParameter,
+    WorkerChoiceParameter,
+)
+from ci_master.schedulers.errors import (
+    CollectedValidationError,
+    ValidationError,
+    ValidationErrorCollector,
+)
+from ci_master.schedulers.groups import (
+    CodebaseParameter,
+    NestedParameter,
+    ParameterGroup,
+    PatchParameter,
+    oneCodebase,
+)
+from ci_master.schedulers.parameters import (
+    BaseParameter,
+    BooleanParameter,
+    ChoiceStringParameter,
+    FileParameter,
+    FixedParameter,
+    IntParameter,
+    StringParameter,
+    TextParameter,
+    UserNameParameter,
+)
+
+__all__ = [
+    "AnyPropertyParameter",
+    "BaseParameter",
+    "BooleanParameter",
+    "ChoiceStringParameter",
+    "CodebaseParameter",
+    "CollectedValidationError",
+    "FileParameter",
+    "FixedParameter",
+    "ForceScheduler",
+    "InheritBuildParameter",
+    "IntParameter",
+    "NestedParameter",
+    "ParameterGroup",
+    "PatchParameter",
+    "StringParameter",
+    "TextParameter",
+    "UserNameParameter",
+    "ValidationError",
+    "ValidationErrorCollector",
+    "WorkerChoiceParameter",
+    "oneCodebase",
+]
+
+_IDENTIFIER = re.compile(r"[a-zA-Z\u00a0-\U0010ffff_-][a-zA-Z0-9\u00a0-\U0010ffff_-]*\Z")
+_REASON_STRING = "A build was forced by '%(owner)s': %(reason)s"
+_NOBODY = ("", "anonymous", None)
+
+
+class ForceScheduler(ReconfigurableBaseScheduler):
+    """A form by which people ask for builds.
+
+    :param username: field for who asks, if the web server does not know.
+    :param reason: field for why.
+    :param reasonString: the buildset's reason; may hold ``%(owner)s`` and ``%(reason)s``.
+    :param buttonName: text of the button; default: the name.
+    :param codebases: names or CodebaseParameters; default: one without a name.
+    :param label: shown for the form; default: the name.
+    :param properties: more fields; each sets a property.
+    :param priority: field for the priority of the requests.
+    """
+
+    def __init__(self, name: str, builderNames: Any, **kwargs: Any) -> None:
+        super().__init__(builderNames, name=name, **kwargs)
+
+    def checkConfig(
+        self,
+        builderNames: Any,
+        username: Any = None,
+        reason: Any = None,
+        reasonString: str = _REASON_STRING,
+        buttonName: str | None = None,
+        codebases: Any = None,
+        label: str | None = None,
+        properties: Any = None,
+        priority: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Check the arguments."""
+        super().checkConfig(builderNames, **kwargs)
+        where = f"ForceScheduler '{self.name}'"
+        if not isinstance(self.name, str) or not _IDENTIFIER.match(self.name):
+            configFault(
+                f"ForceScheduler name must be an identifier: {self.name!r}",
+                "use letters, digits, '-' and '_'",
+            )
+        for argument, value, kind in (
+            ("username", username, StringParameter),
+            ("reason", reason, StringParameter),
+            ("priority", priority, IntParameter),
+        ):
+            if value is not None and not isinstance(value, kind):
+                article = "an" if kind is IntParameter else "a"
+                configFault(f"{where}: {argument} must be {article} {kind.__name__}: {value!r}")
+        for argument, text in (("buttonName", buttonName), ("label", label)):
+            if not isinstance(text, str | None):
+                configFault(f"{where}: {argument} must be a string: {text!r}")
+        self._check_codebases(where, codebases)
+        if properties is not None and not _all_are(properties, BaseParameter):
+            configFault(f"{where}: properties must be a list of BaseParameters: {properties!r}")
+        try:
+            reasonString % {"owner": "", "reason": ""}
+        except (KeyError, ValueError, TypeError) as error:
+            configFault(
+                f"{where}: reasonString {reasonString!r} cannot be filled in: {error!r}",
+                "it may hold %(owner)s and %(reason)s; write %% for a percent sign",
+            )
+
+    def _check_codebases(self, where: str, codebases: Any) -> None:
+        if codebases is None:
+            return
+        if not isinstance(codebases, list | tuple):
+            configFault(
+                f"{where}: 'codebases' should be a list of strings or CodebaseParameter, not "
+                f"{type(codebases)}"
+            )
+        elif not codebases:
+            configFault(
+                f"{where}: 'codebases' cannot be empty",
+                "use [CodebaseParameter(codebase='', hide=True)] if needed",
+            )
+        elif not _all_are(codebases, (str, CodebaseParameter)):
+            configFault(
+                f"{where}: 'codebases' must be a list of strings or CodebaseParameter objects: "
+                f"{codebases!r}"
+            )
+
+    async def reconfigService(
+        self,
+        builderNames: Any,
+        username: Any = None,
+        reason: Any = None,
+        reasonString: str = _REASON_STRING,
+        buttonName: str | None = None,
+        codebases: Any = None,
+        label: str | None = None,
+        properties: Any = None,
+        priority: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Take over the arguments."""
+        self.username = username or UserNameParameter()
+        self.reason = reason or StringParameter("reason", default="force build", size=20)
+        self.reasonString = reasonString
+        self.forced_priority = priority or IntParameter("priority", default=0)
+        self.buttonName = buttonName or self.name
+        self.label = label or self.name
+        self.forcedProperties: Sequence[BaseParameter] = list(properties or ())
+        fields = [CodebaseParameter("")] if codebases is None else codebases
+        self._codebase_fields = [
+            CodebaseParameter(field) if isinstance(field, str) else field for field in fields
+        ]
+        names: dict[str, Any] = {field.codebase: {} for field in self._codebase_fields}
+        await super().reconfigService(builderNames, codebases=names, **kwargs)
+        general = [self.username, self.reason, self.forced_priority]
+        self.all_fields: list[BaseParameter] = [
+            NestedParameter(name="", fields=general),
+            *self._codebase_fields,
+            *self.forcedProperties,
+        ]
+        for field in self.all_fields:
+            field.setParent(None)
+
+    # -- the form --------------------------------------------------------------------------
+
+    async def as_json(self) -> dict[str, Any]:
+        """The REST resource, with the choices of the fields as they are now."""
+        return {
+            "name": self.name,
+            "button_name": self.buttonName,
+            "label": self.label,
+            "builder_names": self._plain_builder_names(),
+            "enabled": self.enabled,
+            "all_fields": await self.form_fields(),
+        }
+
+    async def form_fields(self, buildername: str | None = None) -> list[dict[str, Any]]:
+        """The fields as plain data.
+
+        :param buildername: choices are those for this builder; None: for all.
+        """
+        return [await self._spec_of(field, buildername) for field in self.all_fields]
+
+    async def _spec_of(self, field: BaseParameter, buildername: str | None) -> dict[str, Any]:
+        spec = field.getSpec()
+        if isinstance(field, NestedParameter):
+            spec["fields"] = [await self._spec_of(one, buildername) for one in field.fields]
+        elif isinstance(field, ChoiceStringParameter):
+            try:
+                choices = await call_override(field.getChoices, self.master, self, buildername)
+                spec["choices"] = list(choices)
+            except Exception:  # of the user's function: the rest of the form is still of use
+                self.log.failure(
+                    "ForceScheduler '{name}': the choices of field '{field}' failed",
+                    name=self.name,
+                    field=field.fullName,
+                )
+                spec["choices"] = []
+        return spec
+
+    def _plain_builder_names(self) -> list[str]:
+        names = self.builderNames
+        return [str(name) for name in names] if isinstance(names, list | tuple) else []
+
+    # -- forcing ---------------------------------------------------------------------------
+
+    async def computeBuilderNames(
+        self, builderNames: Any = None, builderid: int | str | None = None
+    ) -> Any:
+        """The builders that are meant: some of the scheduler's, or all.
+
+        :raises Refused: if others are named.
+        """
+        if builderNames is None:
+            if builderid is None:
+                return self.builderNames
+            builder = self.site.data.builders.by_id.get(int(builderid))
+            builderNames = [builder.name] if builder is not None else []
+        if isinstance(builderNames, str):
+            builderNames = [builderNames]
+        own = self._plain_builder_names()
+        wanted = [name for name in builderNames if name in own]
+        if not wanted:
+            raise Refused(
+                400,
+                f"'{self.name}' forces builds of {', '.join(own) or 'no builder'}; not of "
+                f"{', '.join(map(str, builderNames)) or 'the builder asked for'}",
+            )
+        return wanted
+
+    async def gatherPropertiesAndChanges(
+        self, collector: ValidationErrorCollector, **kwargs: Any
+    ) -> tuple[Properties, list[int], dict[str, dict[str, Any]]]:
+        """The properties, changes and source stamps from what was posted.
+
+        :param kwargs: lists of values by full name of the field.
+        """
+        values: dict[str, Any] = {}
+        stamps: dict[str, dict[str, Any]] = {}
+        context: dict[str, Any] = {
+            "sourcestamps": stamps,
+            "collector": collector,
+            "master": self.site.master,
+            "scheduler": self,
+            "validation": getattr(self.site.config, "validation", None),
+        }
+        for field in self.forcedProperties:
+            await collector.collectValidationErrors(
+                field.fullName, field.updateFromKwargs, properties=values, kwargs=kwargs, **context
+            )
+        for codebase in self._codebase_fields:
+            await collector.collectValidationErrors(
+                codebase.fullName,
+                codebase.updateFromKwargs,
+                properties=values,
+                kwargs=kwargs,
+                **context,
+            )
+        properties = Properties()
+        for name, value in values.items():
+            if name:
+                properties.setProperty(name, value, FORM_SOURCE)
+        return properties, [], stamps
+
+    async def force(
+        self,
+        owner: str | None = None,
+        builderNames: Any = None,
+        builderid: int | str | None = None,
+        **kwargs: Any,
+    ) -> Added:
+        """Ask for builds.
+
+        :param owner: who asks, as far as the web server knows.
+        :param kwargs: what was posted: scalars or lists by full name of the field; contents of
+            files as text or bytes.
+        :returns: the buildset's id, and the request ids by builder id.
+        :raises CollectedValidationError: for all fields that are wrong.
+        :raises Refused: if the builders are none of this scheduler's, or it is switched off.
+        """
+        if not self.enabled:
+            raise Refused(409, f"scheduler '{self.name}' is switched off")
+        names = await self.computeBuilderNames(builderNames, builderid)
+        posted = {
+            name: list(value) if isinstance(value, list | tuple) else [value]
+            for name, value in kwargs.items()
+            if value is not None
+        }
+        collector = ValidationErrorCollector()
+        reason = await self._value_of(self.reason, collector, posted)
+        priority = await self._value_of(self.forced_priority, collector, posted)
+        if owner in _NOBODY:
+            owner = await self._value_of(self.username, collector, posted) or "anonymous"
+        properties, _, stamps = await self.gatherPropertiesAndChanges(collector, **posted)
+        collector.maybeRaiseCollectedErrors()
+        properties.setProperty("reason", reason, FORM_SOURCE)
+        properties.setProperty("owner", owner, FORM_SOURCE)
+        return await self.addBuildsetForSourceStampsWithDefaults(
+            reason=self.reasonString % {"owner": owner, "reason": reason},
+            sourcestamps=[_stamp(codebase, given) for codebase, given in stamps.items()],
+            properties=properties,
+            builderNames=names,
+            priority=int(priority or 0),
+        )
+
+    async def _value_of(
+        self,
+        field: BaseParameter,
+        collector: ValidationErrorCollector,
+        posted: Mapping[str, list[Any]],
+    ) -> Any:
+        return await collector.collectValidationErrors(field.fullName, field.getFromKwargs, posted)
+
+
+def _stamp(codebase: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The source stamp of what was typed in: an empty branch or revision is the default one."""
+    stamp = {"codebase": codebase, **given}
+    for key in ("branch", "revision"):
+        if key in stamp:
+            stamp[key] = stamp[key] or None
+    for key in ("repository", "project"):
+        if key in stamp:
+            stamp[key] = stamp[key] or ""
+    patch = stamp.get("patch")
+    if patch is not None:
+        body = patch["body"]
+        stamp["patch"] = {
+            "body": body.encode() if isinstance(body, str) else body,
+            "level": patch.get("level") or 0,
+            "author": patch.get("author") or "",
+            "comment": patch.get("comment") or "",
+            "subdir": patch.get("subdir") or ".",
+        }
+    return stamp
+
+
+def _all_are(values: Any, kind: type | tuple[type, ...]) -> bool:
+    return isinstance(values, list | tuple) and all(isinstance(value, kind) for value in values)
