@@ -8,6 +8,8 @@ from ci_common.faults import Fault, nearest, unknown_name
 from ci_master.config.model import Config
 from ci_master.config.places import KeyPlaces, place_of, shown
 
+_FEW = 8
+
 
 @dataclass
 class Check:
@@ -69,7 +71,9 @@ class Check:
 
 
 def did_you_mean(name: Any, known: Iterable[str]) -> str:
-    """A hint with the nearest known name, or with all that are known."""
+    """A hint with the nearest known name, or with all that are known if they are few."""
     names = sorted(known)
     near = nearest(str(name), names)
-    return f"did you mean '{near}'?" if near else f"known: {', '.join(names) or 'none'}"
+    if near:
+        return f"did you mean '{near}'?"
+    return f"known: {', '.join(names)}" if len(names) <= _FEW else ""

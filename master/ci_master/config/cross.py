@@ -120,21 +120,16 @@ def _check_locks(check: Check) -> None:
 
 
 def _locks_of(builder: Any) -> Iterable[Any]:
-    holders = [builder, *(getattr(builder.factory, "steps", None) or ())]
-    for holder in holders:
-        accesses = _lock_accesses(holder)
+    """The locks that a builder and its steps name; renderables are known only in a build."""
+    of_steps = [
+        step.kwargs.get("locks") for step in builder.factory.steps if hasattr(step, "kwargs")
+    ]
+    for accesses in (builder.locks, *of_steps):
         if isinstance(accesses, list | tuple):
             for access in accesses:
                 lock = getattr(access, "lockid", access)
                 if hasattr(lock, "name"):
                     yield lock
-
-
-def _lock_accesses(holder: Any) -> Any:
-    recorded = getattr(holder, "recorded_kwargs", None)
-    if recorded is not None:
-        return recorded.get("locks")
-    return getattr(holder, "kwargs", {}).get("locks")
 
 
 def _check_workers(check: Check) -> None:

@@ -5,6 +5,7 @@ import os
 import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import CodeType
@@ -114,7 +115,9 @@ def _given_by(
     try:
         exec(_compiled(path, source), names)
     except ConfigError as error:
-        raise ConfigError(_in_order([*faults, *error.faults])) from error
+        where = _fault_of(error, path, places).where
+        raised = [fault if fault.where else replace(fault, where=where) for fault in error.faults]
+        raise ConfigError(_in_order([*faults, *raised])) from error
     except (Exception, SystemExit) as error:
         fault = _fault_of(error, path, places)
         raise ConfigError(_in_order([*faults, fault])) from error

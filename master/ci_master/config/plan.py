@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ci_master.builds.template import StepFactory
 from ci_master.config.model import Config
 from ci_master.data.recorded import same
 
@@ -113,8 +114,10 @@ def alike(a: Any, b: Any) -> bool:
     if a is b:
         return True
     kind = type(a)
-    if kind is not type(b):
+    if kind is not type(b) or isinstance(a, type):
         return same(a, b)
+    if kind is StepFactory:
+        return _are_steps_alike(a, b)
     if kind in _SCALARS:
         return bool(a == b)
     if kind is list or kind is tuple:
@@ -125,6 +128,13 @@ def alike(a: Any, b: Any) -> bool:
     if record is not None:
         return alike(record(), b.config_record())
     return same(a, b)
+
+
+def _are_steps_alike(a: StepFactory, b: StepFactory) -> bool:
+    """Steps are what there is most of; their arguments are mostly plain values."""
+    if a.step_class is b.step_class and a.kwargs == b.kwargs and a.args == b.args:
+        return True
+    return alike(a.config_record(), b.config_record())
 
 
 def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Difference:

@@ -1,6 +1,7 @@
 """The key ``c['www']``: the web server, its logins and its incoming hooks."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import timedelta
 from typing import Any
 
@@ -75,7 +76,7 @@ def check_www(check: Check) -> None:
         if name in known and not accepts(known[name]):
             check.fault("www", f"c['www']['{name}'] {must}, not {shown(known.pop(name))}")
     _check_special(check, known)
-    www = {**DEFAULTS, **known}
+    www = {**deepcopy(DEFAULTS), **known}
     if www["allowed_origins"] is None:
         www["allowed_origins"] = [origin_of(check.config.buildbotURL)]
     www["allowed_origins"] = [origin.lower() for origin in www["allowed_origins"]]
