@@ -1,0 +1,91 @@
+"""The processes of the demonstration: started together, watched, ended together."""
+
+import contextlib
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from ci_master.cli.problem import Problem
+
+_POLL_S = 0.1
+_PATIENCE_S = 15.0  # for an orderly end
+_TAIL_LINES = 15
+
+
+class Processes:
+    """Daemons in the foreground, in this process group, so that Ctrl-C reaches all.
+
+    What they print goes to ``console.log`` in the directory of each.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End all that still run: politely, then by force."""
+        for process in reversed(self._running.values()):
+            if process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.terminate()
+        deadline = time.monotonic() + _PATIENCE_S
+        for process in self._running.values():
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def start(self, name: str, command: list[str]) -> None:
+        """Start the daemon of the directory ``name``: ``command start --nodaemon DIRECTORY``."""
+        directory = self._home / name
+        with (directory / "console.log").open("wb") as console:
+            self._running[name] = subprocess.Popen(
+                [*command, "start", "--nodaemon", str(directory)],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait(self, timeout_s: float | None) -> str | None:
+        """Wait until one ends.
+
+        :returns: what it printed last; None if all still run after ``timeout_s`` seconds.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while deadline is None or time.monotonic() < deadline:
+            for name, process in self._running.items():
+                if process.poll() is not None:
+                    return self._last_words(name)
+            time.sleep(_POLL_S)
+        return None
+
+    def wait_for_port(self, port: int, timeout_s: float) -> None:
+        """Wait until something listens on a port of this machine.
+
+        :raises Problem: if a process ends before, or if it takes too long.
+        """
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                return
+            ended = self.wait(_POLL_S)
+            if ended is not None:
+                raise Problem(ended)
+        raise Problem(f"nothing listens on port {port} after {timeout_s:g} s")
+
+    def _last_words(self, name: str) -> str:
+        text = (self._home / name / "console.log").read_text(errors="replace")
+        tail = "\n".join(text.splitlines()[-_TAIL_LINES:])
+        return f"the {name} has ended (status {self._running[name].returncode}):\n{tail}"

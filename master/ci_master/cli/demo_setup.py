@@ -1,0 +1,79 @@
+"""The directories of the demonstration's master and workers."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from ci_master.cli.create_master import (
+    DEFAULT_DB,
+    make_directory,
+    sample_text,
+    upgrade_database,
+    write_sample,
+    write_tac,
+)
+from ci_master.cli.directory import CONFIG, TAC
+from ci_master.cli.problem import Problem
+from ci_master.cli.tac import Settings, tac_text
+
+#: As in the sample configuration.
+WORKERS = ("worker1", "worker2")
+PASSWORD = "change-this-password"  # the sample's: both ends are on this machine
+
+_PORTS = {"WEB_PORT": 8010, "WORKER_PORT": 9989}
+
+
+def make_master(home: Path) -> None:
+    """A master of the sample configuration, on ports that are free now."""
+    if (home / CONFIG).exists():
+        return
+    make_directory(home)
+    text = sample_text()
+    for name, usual in _PORTS.items():
+        text = re.sub(rf"(?m)^{name} = \d+$", f"{name} = {free_port(usual)}", text)
+    write_tac(home, tac_text(Settings(".", CONFIG, 10_000_000, 10)), force=True)
+    write_sample(home, DEFAULT_DB)
+    upgrade_database(DEFAULT_DB, home, say=lambda *words: None)
+    (home / CONFIG).write_text(text)
+    os.chmod(home / CONFIG, 0o600)
+
+
+def make_worker(home: Path, name: str, master: Path) -> None:
+    """A worker that connects to the master of ``master``."""
+    if (home / TAC).exists():
+        return
+    address = f"localhost:{_port(master, 'WORKER_PORT')}"
+    command = [sys.executable, "-m", "ci_worker.cli.main", "create-worker", "--relocatable"]
+    done = subprocess.run(
+        [*command, str(home), address, name, PASSWORD], capture_output=True, text=True
+    )
+    if done.returncode:
+        raise Problem(f"could not make {home}: {(done.stdout + done.stderr).strip()}")
+
+
+def web_port(master: Path) -> int:
+    """The port of the master's pages."""
+    return _port(master, "WEB_PORT")
+
+
+def _port(master: Path, name: str) -> int:
+    found = re.search(rf"(?m)^{name} = (\d+)$", (master / CONFIG).read_text())
+    if found is None:
+        raise Problem(f"{master / CONFIG} does not set {name} any more; start it by ci-master")
+    return int(found[1])
+
+
+def free_port(usual: int) -> int:
+    """``usual`` if nothing listens there, else one that is free."""
+    for port in (usual, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise Problem("no port of this machine is free")
