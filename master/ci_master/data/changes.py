@@ -103,6 +103,14 @@ class Changes:
             return []
         return await self._context.store.read(lambda tx: rows.get_many(tx, list(ids)))
 
+    async def of_sourcestamps(self, ssids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+        """The changes that led to these source stamps, by source stamp, oldest first."""
+        found = await self._context.store.read(lambda tx: rows.of_sourcestamps(tx, list(ssids)))
+        by_stamp: dict[int, list[dict[str, Any]]] = {}
+        for change in found:
+            by_stamp.setdefault(change["sourcestamp"]["ssid"], []).append(change)
+        return by_stamp
+
 
 def _row(changeid: int, change: dict[str, Any], ssid: int, parent: int | None) -> dict[str, Any]:
     row = {key: value for key, value in change.items() if key not in ("files", "properties")}

@@ -32,6 +32,12 @@ def get_many(tx: Connection, ids: list[int]) -> list[dict[str, Any]]:
     return [as_json(row._mapping, stamps[row.sourcestampid]) for row in found]
 
 
+def of_sourcestamps(tx: Connection, ssids: list[int]) -> list[dict[str, Any]]:
+    """The changes of these source stamps as REST dicts, ordered by id."""
+    query = select(t.c.id).where(t.c.sourcestampid.in_(ssids)).order_by(t.c.id)
+    return get_many(tx, list(tx.execute(query).scalars()))
+
+
 def as_json(row: Mapping[Any, Any], stamp: dict[str, Any] | None) -> dict[str, Any]:
     """A row of the table and its source stamp as REST change."""
     parent = row["parent_changeid"]

@@ -1,0 +1,307 @@
+"""A build: all that happens between a claimed request and its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ConnectionLost
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ci_common.aio import call_override, spawn
+from ci_common.results import (
+    CANCELLED,
+    EXCEPTION,
+    FAILURE,
+    RETRY,
+    SKIPPED,
+    SUCCESS,
+    Results,
+    computeResultAndTermination,
+    worst_status,
+)
+from ci_master.builds.buildenv import BuildEnv
+from ci_master.builds.builder import Builder
+from ci_master.builds.buildfacts import BuildFacts
+from ci_master.builds.buildlocks import BuildLocks
+from ci_master.builds.buildproperties import assemble, storable
+from ci_master.builds.buildstep import BuildStep
+from ci_master.builds.lifecycle import run_step
+from ci_master.builds.log import LogSettings
+from ci_master.builds.preparation import prepare
+from ci_master.builds.properties import Properties
+from ci_master.builds.template import get_factory_from_step_or_factory
+from ci_master.builds.workerview import WorkerView
+from ci_master.data.model import BuildRow, Request
+
+__all__ = ["Build", "BuildEnv"]
+
+#: The text of a build that has ended.
+_ENDED = {SUCCESS: "build successful", FAILURE: "failed"}
+
+
+class Build(BuildFacts, BuildLocks):
+    """One build. ``await build.run()`` does it all; users may subclass it (``buildClass``).
+
+    :param requests: those that it answers; the first one is stored with it.
+    :param slot: the worker, where a place has been taken for it.
+    :param env: see :class:`BuildEnv`; steps find it as ``build.services``.
+
+    :ivar results: the result so far. ``text``: what steps contribute to the final text.
+    :ivar steps: those still to come. ``executedSteps``: those that have begun.
+    :ivar row: what is stored of it, once it has begun; ``number``, ``buildid`` are from there.
+    """
+
+    logger = Logger()
+
+    row: BuildRow
+    currentStep: BuildStep | None = None
+    finished = False
+    stopped = False
+    lost = False
+    terminate = False
+    _stop_reason: str = ""
+    _stop_results = CANCELLED
+
+    def __init__(
+        self, builder: Builder, requests: Sequence[Request], slot: Any, env: BuildEnv
+    ) -> None:
+        self.builder = builder
+        self.config = builder.config
+        self.request_rows = list(requests)
+        self.slot = slot
+        self.services = env
+        self.master = env.master
+        self.results: int = SUCCESS
+        self.text: list[str] = []
+        self.steps: list[BuildStep] = []
+        self.executedSteps: list[BuildStep] = []
+        self.session = slot.session
+        self.worker = WorkerView(slot)
+        self.env: Any = self.config.env
+        self.properties = Properties()
+        self.properties.build = self
+        self.properties.master = env.master
+        self.properties.secrets = env.secrets
+        config = env.config
+        self.log_settings = LogSettings(
+            encoding=config.logEncoding,
+            max_bytes=config.logMaxSize,
+            max_tail_bytes=config.logMaxTailSize,
+            redactor=self.properties.redactor,
+        )
+
+    # -- the whole course
+
+    async def run(self) -> int:
+        """Do the build, from its row in storage to its result, which is returned. Never raises.
+
+        What then becomes of the requests (complete, or to be built again after RETRY) and of
+        the place on the worker is the caller's business.
+        """
+        data = self.services.data
+        self.slot.running.add(self)
+        self.builder.building.append(self)
+        try:
+            self.row = data.builds.start(
+                self.builder.row.id, self.request_rows[0], self.slot.row.id
+            )
+            await self._run()
+        except Exception:
+            self._broke(Failure())
+        try:
+            await self._end()
+        except Exception:
+            self.results = EXCEPTION
+            self.logger.failure("{build} could not be ended properly", build=self)
+        return self.results
+
+    async def _run(self) -> None:
+        await self._find_sources()
+        assemble(self)
+        if not await self._is_wanted():
+            self.results = SKIPPED
+            self.services.data.builds.announce(self.row)
+        elif await prepare(self):
+            await self._run_steps()
+
+    async def _is_wanted(self) -> bool:
+        if not await call_override(self.config.do_build_if, self):
+            return False
+        skip = self.config.factory.skip_build_if
+        return skip is None or not await call_override(skip, self)
+
+    async def _run_steps(self) -> None:
+        data = self.services.data
+        while (step := await self._next_step()) is not None:
+            self.currentStep = step
+            self.executedSteps.append(step)
+            try:
+                result = await run_step(step)
+            except Exception:
+                result = await self._step_broke(step, Failure())
+            self.currentStep = None
+            self.results, terminate = computeResultAndTermination(step, result, self.results)
+            self.terminate = self.terminate or terminate
+            if step._build_text:
+                self.text.append(step._build_text)
+            data.builds.set_properties(self.row, await storable(self.properties))
+
+    async def _next_step(self) -> BuildStep | None:
+        """The next step that is to be run; None if there is none."""
+        while self.steps and not self.lost:
+            step = self.steps.pop(0)
+            if not self.terminate and not self.stopped:
+                return step
+            always = step.alwaysRun
+            if always is not True and always is not False:
+                always = await self.render(always)
+            if always:
+                return step
+        return None
+
+    async def _step_broke(self, step: BuildStep, failure: Failure) -> int:
+        """Our own code failed around a step: end it, with the traceback as its log."""
+        self.logger.failure("{step} of {build} broke", failure=failure, step=step, build=self)
+        self.release_step_locks(step)
+        step._running = False
+        if step.row is not None and step.row.complete_at is None:
+            await step.addLogWithFailure(failure)
+            await step._finish_logs()
+            self.services.data.steps.set_state(step.row, "finished (exception)")
+            self.services.data.steps.finish(step.row, EXCEPTION, False)
+        step._build_text = f"{step.name} (exception)"
+        return EXCEPTION
+
+    def _broke(self, failure: Failure) -> None:
+        self.logger.failure("{build} broke", failure=failure, build=self)
+        self.results = worst_status(self.results, EXCEPTION)
+        self.text.append(f"{type(failure.value).__name__}: {failure.getErrorMessage()}")
+
+    # -- the end
+
+    async def _end(self) -> None:
+        if self.stopped:
+            self.results = self._stop_results
+        if self.lost:
+            self.results = RETRY
+        self.finished = True
+        try:
+            self.release_locks()
+        finally:
+            self.slot.running.discard(self)
+            self.builder.building.remove(self)
+            self._tell_health()
+        data = self.services.data
+        if hasattr(self, "row"):
+            try:
+                data.builds.set_properties(self.row, await storable(self.properties))
+            finally:
+                data.builds.set_state(self.row, self._final_text())
+                data.builds.finish(self.row, self.results)
+
+    def _tell_health(self) -> None:
+        """What the result says about the worker."""
+        if self.results == EXCEPTION:
+            self.slot.quarantine()
+        elif self.results != RETRY:
+            self.slot.reset_quarantine()
+
+    def _final_text(self) -> str:
+        text = _ENDED.get(self.results, Results[self.results])
+        if self.stopped and self._stop_reason:
+            text += f" ({self._stop_reason})"
+        text = " ".join([text, *self.text])
+        return self.properties.cleanupTextFromSecrets(text)
+
+    # -- what others may do to it
+
+    def stop(self, reason: str, results: int = CANCELLED) -> None:
+        """End it early: what runs is interrupted, only ``alwaysRun`` steps follow."""
+        if self.finished or self.stopped:
+            return
+        self.stopped = True
+        self._stop_reason = str(reason)
+        self._stop_results = results
+        self._interrupt(self._stop_reason)
+
+    def stopBuild(
+        self, reason: str = "<no reason given>", results: int = CANCELLED
+    ) -> Deferred[None]:
+        """The same as ``stop``, for users' code."""
+        self.stop(reason, results)
+        return succeed(None)
+
+    def lose_worker(self, text: str = "lost connection") -> None:
+        """The worker is gone: the build ends now, and its result is RETRY."""
+        if self.finished or self.lost:
+            return
+        self.lost = True
+        self.terminate = True
+        self.text.append(text)
+        self._interrupt(Failure(ConnectionLost()))
+
+    def _interrupt(self, why: str | Failure) -> None:
+        self.stop_waiting()
+        step = self.currentStep
+        if step is not None:
+            spawn(call_override(step.interrupt, why), self.logger, f"interrupting step {step.name}")
+
+    def live_session(self) -> Any:
+        """The connection to the worker.
+
+        :raises ConnectionLost: if it was lost since the build began.
+        """
+        if self.lost or self.session is None:
+            raise ConnectionLost()
+        return self.session
+
+    # -- steps
+
+    def setupBuild(self) -> None:
+        """Make the steps; called once the worker is ready. Overrides call the original."""
+        self.steps = [self._make_step(factory) for factory in self.config.factory.steps]
+
+    def _make_step(self, step_or_factory: Any) -> BuildStep:
+        step: BuildStep = get_factory_from_step_or_factory(step_or_factory).buildStep()
+        if hasattr(type(step), "_made_as"):  # a factory that made another template
+            step = step.get_step_factory().buildStep()
+        step.setBuild(self)
+        return step
+
+    def addStepsAfterCurrentStep(self, step_factories: Sequence[Any]) -> None:
+        """Let these steps follow the one that is running."""
+        self.steps[0:0] = [self._make_step(factory) for factory in step_factories]
+
+    def addStepsAfterLastStep(self, step_factories: Sequence[Any]) -> None:
+        """Let these steps follow all others."""
+        self.steps += [self._make_step(factory) for factory in step_factories]
+
+    def workdir_for_steps(self) -> Any:
+        """Where steps work that name no directory of their own."""
+        workdir = self.config.factory.workdir
+        return (
+            workdir(self.sources)
+            if callable(workdir) and not isinstance(workdir, type)
+            else workdir
+        )
+
+    def env_for_steps(self) -> Any:
+        """Environment of the builder, which may hold placeholders."""
+        return self.env or {}
+
+    async def store_data(self, name: str, value: bytes, source: str) -> None:
+        """Store bytes under a name on the build; what has that name already is replaced."""
+        self.services.data.builds.set_data(self.row, name, value, source)
+
+    def getSummaryStatistic(
+        self, name: str, summary_fn: Callable[[Any, Any], Any], initial_value: Any = None
+    ) -> Any:
+        """A statistic of all steps that have it, reduced by a function of two values."""
+        values = [step.getStatistic(name) for step in self.executedSteps if step.hasStatistic(name)]
+        total = initial_value
+        for value in values:
+            total = value if total is None else summary_fn(total, value)
+        return total

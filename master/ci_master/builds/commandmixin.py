@@ -1,0 +1,69 @@
+"""Single file operations on the worker, for steps that are not about a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from ci_common.aio import to_deferred
+from ci_master.builds.errors import BuildStepFailed
+from ci_master.builds.log import Log
+from ci_master.builds.remotecommand import RemoteCommand
+
+
+def did_not_fail(command: RemoteCommand) -> bool:
+    """Whether a command succeeded."""
+    return not command.didFail()
+
+
+def found_files(command: RemoteCommand) -> Any:
+    """What a ``glob`` found; nothing if it failed."""
+    listed = command.updates.get("files")
+    return listed[-1] if listed and command.rc == 0 else []
+
+
+class CommandMixin:
+    """Methods for steps that touch files. Mix it into a BuildStep.
+
+    ``abandonOnFailure``: raise BuildStepFailed if the worker could not do it.
+    """
+
+    runCommand: Callable[[RemoteCommand], Deferred[Any]]
+    addLog: Callable[[str], Deferred[Any]]
+    _stdio: Log | None = None
+
+    async def _run_remote(
+        self,
+        name: str,
+        args: dict[str, Any],
+        abandon: bool,
+        evaluate: Callable[[RemoteCommand], Any] = did_not_fail,
+    ) -> Any:
+        command = RemoteCommand(name, {**args, "logEnviron": False})
+        if self._stdio is None:
+            self._stdio = await self.addLog("stdio")
+        command.useLog(self._stdio, False, "stdio")
+        ran = await self.runCommand(command)
+        if ran is not command:  # stopped before it could run
+            raise BuildStepFailed
+        if abandon and command.didFail():
+            raise BuildStepFailed
+        return evaluate(command)
+
+    def runRmdir(self, dir: str, log: Any = None, abandonOnFailure: bool = True) -> Deferred[bool]:
+        """Remove a directory with all that is in it; True if it is gone."""
+        return to_deferred(self._run_remote("rmdir", {"dir": dir}, abandonOnFailure))
+
+    def runMkdir(self, dir: str, log: Any = None, abandonOnFailure: bool = True) -> Deferred[bool]:
+        """Make a directory, and those above it; True if it is there."""
+        return to_deferred(self._run_remote("mkdir", {"dir": dir}, abandonOnFailure))
+
+    def pathExists(self, path: str, log: Any = None) -> Deferred[bool]:
+        """Whether there is a file or directory."""
+        return to_deferred(self._run_remote("stat", {"file": path}, False))
+
+    def runGlob(self, path: str) -> Deferred[list[str]]:
+        """The files that match a pattern; ``**`` stands for any directories."""
+        return to_deferred(self._run_remote("glob", {"path": path}, False, found_files))
