@@ -258,17 +258,17 @@ def stop_daemon(
 
     :param clean: let it finish its work first (SIGUSR1); then there is no time limit by default.
     :param wait: return only when the process has ended.
-    :returns: 0 if it was told to end (and has ended); 1 if none runs, if it is not ours to stop,
-        or if it outlives ``timeout_s``.
+    :returns: 0 if it was told to end (and has ended), and also if none runs, which is said; 1 if
+        it is not ours to stop, or if it outlives ``timeout_s``.
     """
     sayer = _Sayer(say, quiet)
     file = PidFile(Path(basedir) / pidfile)
     pid = file.read()
     if pid is None:
-        return sayer.ill(f"{basedir}: not running (there is no pid file)")
+        return sayer.well(f"{basedir}: not running (there is no pid file)")
     if not is_alive(pid):
         file.path.unlink(missing_ok=True)
-        return sayer.ill(f"{basedir}: not running (removed the stale pid file of process {pid})")
+        return sayer.well(f"{basedir}: not running (removed the stale pid file of process {pid})")
     try:
         os.kill(pid, _stop_signal(clean))
     except PermissionError:

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from ci_worker import __version__
 
@@ -23,11 +23,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return commands[options.command](options)
 
 
+class Parser(argparse.ArgumentParser):
+    """Ends with status 1 for a wrong command line, as all errors do."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say how it is used, and what was wrong."""
+        self.print_usage(sys.stderr)
+        self.exit(1, f"{self.prog}: {message}\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of all subcommands."""
-    top = argparse.ArgumentParser(
-        prog="ci-worker", description="A worker: runs commands where the master cannot."
-    )
+    top = Parser(prog="ci-worker", description="A worker: runs commands where the master cannot.")
     version = f"ci-worker {__version__}"
     top.add_argument("--version", action="version", version=version)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")

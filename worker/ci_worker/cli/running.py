@@ -6,8 +6,6 @@ from pathlib import Path
 
 from ci_common.daemon import TAC, run_in_foreground, say, start_daemon, stop_daemon
 
-_NOT_RUNNING_IS_FINE = "not running"
-
 
 def start(options: Namespace) -> int:
     """Start the worker of a directory, in the background or here."""
@@ -33,11 +31,8 @@ def restart(options: Namespace) -> int:
     """Stop the worker if it runs, then start it."""
     if not _is_worker(options.basedir):
         return 1
-    said: list[str] = []
-    stopped = stop_daemon(options.basedir, quiet=options.quiet, say=said.append)
-    for text in said:
-        say(text)
-    if stopped != 0 and not any(_NOT_RUNNING_IS_FINE in text for text in said):
+    stopped = stop_daemon(options.basedir, quiet=options.quiet)
+    if stopped != 0:
         return stopped
     return start(options)
 

@@ -64,6 +64,7 @@ class MasterFactory(pb.PBClientFactory):
     """
 
     protocol = MasterBroker
+    noisy = False  # no line in the log for each try
 
     def __init__(self) -> None:
         super().__init__()
