@@ -1,0 +1,52 @@
+"""What a configuration says of builders, in the terms of other rooms."""
+
+from typing import Any
+
+from ci_master.config.model import Config
+from ci_master.data.builders import BuilderSpec, ProjectSpec
+
+
+def builder_specs(config: Config) -> list[BuilderSpec]:
+    """What others see of the builders."""
+    return [
+        BuilderSpec(
+            name=builder.name,
+            description=builder.description,
+            description_format=builder.description_format,
+            description_html=_html(builder),
+            project=builder.project,
+            tags=tuple(builder.tags),
+        )
+        for builder in config.builders
+    ]
+
+
+def project_specs(config: Config) -> list[ProjectSpec]:
+    """What others see of the projects."""
+    return [
+        ProjectSpec(
+            name=project.name,
+            slug=project.slug,
+            description=project.description,
+            description_format=project.description_format,
+            description_html=_html(project),
+        )
+        for project in config.projects
+    ]
+
+
+def workers_of_builders(config: Config) -> dict[str, dict[str, str]]:
+    """Worker name -> builder name -> directory on the worker."""
+    found: dict[str, dict[str, str]] = {worker.workername: {} for worker in config.workers}
+    for builder in config.builders:
+        for name in builder.workernames:
+            found[name][builder.name] = builder.workerbuilddir
+    return found
+
+
+def _html(described: Any) -> str | None:
+    if described.description is None or described.description_format != "markdown":
+        return None
+    from markdown import markdown  # an optional package; the configuration's check wants it
+
+    return str(markdown(described.description))

@@ -1,0 +1,245 @@
+"""The running parts of a master, put together and kept as the configuration says."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.application.service import IService, MultiService
+from twisted.internet.threads import deferToThread
+from twisted.logger import Logger
+
+from ci_master.app.builders import builder_specs, project_specs, workers_of_builders
+from ci_master.app.facade import MasterFacade
+from ci_master.app.members import Members
+from ci_master.app.site import make_site
+from ci_master.builds.build import Build
+from ci_master.builds.buildenv import BuildEnv
+from ci_master.builds.builder import Builder
+from ci_master.builds.locks import LockTable
+from ci_master.builds.properties import Properties
+from ci_master.config.model import Config
+from ci_master.config.plan import Plan
+from ci_master.data.data import Data
+from ci_master.events.bus import Bus
+from ci_master.queue.queue import Queue
+from ci_master.schedulers.triggering import TriggerBoard
+from ci_master.secrets.registry import Secrets
+from ci_master.storage.store import Store
+from ci_master.wire.pb import PBPorts
+from ci_master.workers.registry import WorkerRegistry
+
+
+class House:
+    """Owns every room's running part; made once, then :meth:`apply` follows the configuration.
+
+    :param reactor: clock, threads, ports and processes.
+    :param parent: the service that the parts become children of.
+    :param log_rotation: has ``rotateLength`` and ``maxRotatedFiles``, for the access log.
+    """
+
+    log = Logger()
+
+    def __init__(self, basedir: str, reactor: Any, parent: MultiService, log_rotation: Any) -> None:
+        self.basedir = basedir
+        self.reactor = reactor
+        self._parent = parent
+        self._log_rotation = log_rotation
+        self.bus = Bus()
+        self.facade = MasterFacade(basedir, reactor, self.bus)
+        self.secrets = Secrets(in_thread=deferToThread, master=self.facade)
+        self.pb = PBPorts(reactor, self.render)
+        self.locks = LockTable()
+        self.builders: dict[str, Builder] = {}
+        self.store: Store
+        self.data: Data
+        self.queue: Queue
+        self.registry: WorkerRegistry
+        self.env: BuildEnv
+        self.schedulers: Members
+        self.change_sources: Members
+        self.services: Members
+        self.web: Any = None
+
+    async def render(self, value: Any) -> Any:
+        """Fill in secrets and other placeholders outside of builds."""
+        properties = Properties()
+        properties.master = self.facade
+        properties.secrets = self.secrets
+        return await properties.render(value)
+
+    async def render_early(self, config: Config, value: Any) -> Any:
+        """The same before anything runs, with the providers of this configuration."""
+        await self.secrets.replace(config.secretsProviders)
+        return await self.render(value)
+
+    # -- start
+
+    async def open(self, db_url: str, config: Config, master_name: str) -> None:
+        """Open the database and put the parts together. The database has our tables."""
+        kwargs = config.db.get("engine_kwargs") or {}
+        self.store = Store(db_url, self.basedir, self.reactor, **kwargs)
+        await self.store.open()
+        self.data = Data(self.store, self.bus, self.reactor)
+        await self.data.open(master_name)
+        if self.data.abandoned_builds:
+            self.log.warn(
+                "{count} builds were cut off when this master ended; they will be built again",
+                count=len(self.data.abandoned_builds),
+            )
+        self.site = make_site(self, config)
+        self.facade.open(self.data, config)
+        board = TriggerBoard(self.data, self.bus, lambda: self.schedulers.running)
+        self.env = BuildEnv(
+            data=self.data,
+            clock=self.reactor,
+            locks=self.locks,
+            master=self.facade,
+            secrets=self.secrets,
+            config=config,
+            trigger=board.trigger,
+            in_thread=deferToThread,
+        )
+        self.registry = WorkerRegistry(self.site)
+        self.queue = Queue(
+            self.data, self.registry, self.locks, self.reactor, self._start_build, config
+        )
+        self.schedulers = Members("scheduler", self.site, self._parent)
+        self.change_sources = Members("change source", self.site, self._parent)
+        self.services = Members("service", self.site, self._parent)
+        self.registry.setServiceParent(self._parent)
+        self.queue.setServiceParent(self._parent)
+
+    async def _start_build(self, builder: Builder, requests: Sequence[Any], slot: Any) -> int:
+        factory_class = getattr(builder.config.factory, "buildClass", None) or Build
+        build: Build = factory_class(builder, requests, slot, self.env)
+        return await build.run()
+
+    # -- configuration
+
+    async def apply(self, config: Config, differences: Plan) -> None:
+        """Make everything as this configuration says; what does not differ is not touched."""
+        self._spread(config)
+        await self.secrets.replace(_kept(differences, "secret provider"))
+        await self._apply_rows(config)
+        await self._apply_engine(config, differences)
+        await self.schedulers.apply(differences["scheduler"])
+        await self.services.apply(differences["service"])
+        await self._apply_web(config)
+        await self.change_sources.apply(differences["change source"])
+
+    def _spread(self, config: Config) -> None:
+        """Give the settings to those who hold them."""
+        self.site.config = self.env.config = config
+        self.facade.config = config
+        data = self.data
+        data.context.log_compression = config.logCompressionMethod
+        data.changes.codebase_of = config.codebaseGenerator
+        data.changes.revlink_of = config.revlink
+
+    async def _apply_rows(self, config: Config) -> None:
+        data = self.data
+        await data.projects.sync(project_specs(config))
+        await data.builders.sync(builder_specs(config))
+        ids = {name: builder.id for name, builder in data.builders.by_name.items()}
+        configured: dict[str, list[int]] = {worker.workername: [] for worker in config.workers}
+        for builder in config.builders:
+            for name in builder.workernames:
+                configured[name].append(ids[builder.name])
+        await data.workers.sync(configured)
+        await data.schedulers.sync([str(name) for name in config.schedulers])
+        await data.changesources.sync([str(source.name) for source in config.change_sources])
+
+    async def _apply_engine(self, config: Config, differences: Plan) -> None:
+        changed = {new.name for _, new in differences["builder"].changed}
+        builders: dict[str, Builder] = {}
+        for builder_config in config.builders:
+            known = self.builders.get(builder_config.name)
+            if known is None:
+                row = self.data.builders.by_name[builder_config.name]
+                known = Builder(builder_config, row)
+            elif builder_config.name in changed:
+                known.config = builder_config
+            builders[builder_config.name] = known
+        self.builders = builders
+        port = config.protocols.get("pb", {}).get("port")
+        await self.registry.configure(config.workers, workers_of_builders(config), port)
+        await self.pb.opened()
+        self.queue.configure(builders, config)
+
+    async def _apply_web(self, config: Config) -> None:
+        if self.web is None:
+            if config.www.get("port") is None:
+                return
+            # The web is a room of its own, and costly to import: only masters with a port do.
+            from ci_master.app.web import make_web_server
+
+            self.web = make_web_server(self, config, self._log_rotation)
+            self.web.setServiceParent(self._parent)
+        await self.web.reconfigure(config.www)
+
+    # -- the end
+
+    async def drain(self) -> None:
+        """Start no more builds; returns when none runs."""
+        await self.queue.drain()
+
+    async def close(self) -> None:
+        """Stop everything, in the order that loses nothing."""
+        for service in self._outside_first():
+            await _disown(service)
+        if hasattr(self, "data"):
+            await self.data.close()
+            await self.secrets.stop()
+        if hasattr(self, "store"):
+            await self.store.close()
+
+    def _outside_first(self) -> list[Any]:
+        members = [
+            *(getattr(self, name, None) for name in ("change_sources", "schedulers")),
+        ]
+        found: list[Any] = []
+        for group in members:
+            if group is not None:
+                found += group.running.values()
+        for name in ("queue", "registry", "web"):
+            service = getattr(self, name, None)
+            if service is not None:
+                found.append(service)
+        if hasattr(self, "services"):
+            found += self.services.running.values()
+        return found
+
+    def greeting(self) -> list[str]:
+        """What to tell whoever started the master."""
+        config: Config = self.site.config
+        lines = []
+        if config.www.get("port") is not None:
+            lines.append(f"the web interface is at {config.buildbotURL}")
+        port = config.protocols.get("pb", {}).get("port")
+        if port is not None:
+            lines.append(f"workers connect to port {port}")
+        lines.append(
+            f"everything that happens is noted in {os.path.join(self.basedir, 'twistd.log')}"
+        )
+        return lines
+
+
+def _kept(differences: Plan, kind: str) -> list[Any]:
+    """The things of a kind that are to run: unchanged ones as they are, new ones for the rest."""
+    difference = differences[kind]
+    return [
+        *(old for old, _ in difference.unchanged),
+        *(new for _, new in difference.changed),
+        *difference.added,
+    ]
+
+
+async def _disown(service: Any) -> None:
+    parent = IService(service).parent
+    if parent is not None:
+        await _as_deferred(service.disownServiceParent())
+
+
+async def _as_deferred(value: Any) -> None:
+    if value is not None:
+        await value

@@ -1,0 +1,232 @@
+"""The service that is a master: starts, reloads its configuration, stops."""
+
+import os
+import signal
+import socket
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThread
+from twisted.logger import Logger
+
+from ci_common.aio import spawn, to_deferred
+from ci_common.faults import ConfigError
+from ci_common.startup import report_failed, report_ready
+from ci_master.app.house import House
+from ci_master.config.load import load_config
+from ci_master.config.model import Config
+from ci_master.config.plan import plan
+from ci_master.storage.engine import DatabaseUnusable
+from ci_master.storage.migrate import check_version
+
+_HEARTBEAT_S = 60
+
+
+class BuildMaster(MultiService):
+    """A master.
+
+    :param basedir: its directory.
+    :param configfile: name of the configuration, relative to ``basedir``.
+    :param umask: permissions that files it writes do not get; None leaves it as it is.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        basedir: str,
+        configfile: str = "master.cfg",
+        umask: int | None = None,
+        reactor: Any = None,
+    ) -> None:
+        super().__init__()
+        self.setName("buildmaster")
+        self.basedir = os.path.abspath(os.path.expanduser(basedir))
+        self.configfile = configfile
+        self.umask = umask
+        #: Filled in by the tac file; used for the access log.
+        self.log_rotation = SimpleNamespace(rotateLength=None, maxRotatedFiles=None)
+        self._given_reactor = reactor
+        self.config: Config | None = None
+        self.house: House | None = None
+        self._one_change = DeferredLock()
+        self._heartbeat: LoopingCall | None = None
+        self._reload_wanted = False
+        self._stopping = False
+        self._started: Deferred[None] | None = None
+
+    @property
+    def reactor(self) -> Any:
+        """The reactor that this master runs on."""
+        if self._given_reactor is None:
+            from twisted.internet import reactor
+
+            self._given_reactor = reactor
+        return self._given_reactor
+
+    # -- start
+
+    def startService(self) -> None:
+        """Begin the start; ``report_ready`` or ``report_failed`` says what came of it."""
+        super().startService()
+        if self.umask is not None:
+            os.umask(self.umask)
+        self._started = spawn(self._start_or_fail(), self.log, "starting the master")
+
+    async def _start_or_fail(self) -> None:
+        try:
+            await self._one_change.run(lambda: to_deferred(self._start()))
+        except ConfigError as error:
+            count = len(error.faults)
+            head = f"{self.configfile} has {count} fault{'s' if count != 1 else ''}:"
+            self._fail(f"{head}\n{error}")
+        except DatabaseUnusable as error:
+            self._fail(str(error))
+        except Exception as error:
+            self.log.failure("the master cannot start")
+            self._fail(f"{type(error).__name__}: {error}")
+
+    async def _start(self) -> None:
+        self.log.info("starting a master in {basedir}", basedir=self.basedir)
+        config = load_config(self.basedir, self.configfile)
+        self._tell_warnings(config)
+        self.house = house = House(self.basedir, self.reactor, self, self.log_rotation)
+        url = await house.render_early(config, config.db_url)
+        await deferToThread(check_version, url, self.basedir)
+        await house.open(url, config, f"{socket.gethostname()}:{self.basedir}")
+        await house.apply(config, plan(None, config))
+        self.config = config
+        self._install_signals()
+        self._heartbeat = LoopingCall(house.data.heartbeat)
+        self._heartbeat.clock = self.reactor
+        self._heartbeat.start(_HEARTBEAT_S, now=False)
+        for line in house.greeting():
+            self.log.info("{line}", line=line)
+        self.log.info("BuildMaster is running")
+        report_ready("\n".join(house.greeting()))
+
+    def _fail(self, reason: str) -> None:
+        self.log.critical("the master cannot start: {reason}", reason=reason)
+        report_failed(reason)
+        self.reactor.callWhenRunning(self.reactor.callLater, 0, _stop_reactor, self.reactor)
+
+    def _tell_warnings(self, config: Config) -> None:
+        for warning in config.warnings:
+            self.log.warn("{warning}", warning=warning)
+
+    def _install_signals(self) -> None:
+        if self._given_reactor is not None and hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, lambda *_: self.reactor.callFromThread(self.reconfig))
+            signal.signal(
+                signal.SIGUSR1, lambda *_: self.reactor.callFromThread(self.stop_when_idle)
+            )
+
+    # -- reload
+
+    def reconfig(self) -> Deferred[Any]:
+        """Load the configuration again, and touch only what differs.
+
+        Calls made during a reload are merged into one more.
+        """
+        if self._reload_wanted:
+            return to_deferred(_nothing())
+        self._reload_wanted = True
+        return spawn(
+            to_deferred(self._one_change.run(lambda: to_deferred(self._reload()))),
+            self.log,
+            "reloading the configuration",
+        )
+
+    async def _reload(self) -> None:
+        self._reload_wanted = False
+        house = self.house
+        if house is None or self.config is None or self._stopping:
+            return
+        self.log.info("reloading {file}", file=self.configfile)
+        try:
+            config = await deferToThread(load_config, self.basedir, self.configfile)
+            self._refuse_what_needs_a_restart(config)
+        except ConfigError as error:
+            count = len(error.faults)
+            self.log.error(
+                "{file} has {count} fault{plural}; the running configuration stays as it is.\n"
+                "{faults}",
+                file=self.configfile,
+                count=count,
+                plural="" if count == 1 else "s",
+                faults=str(error),
+            )
+            self.log.error("configuration update aborted without making any changes")
+            return
+        except Exception:
+            self.log.failure("the configuration could not be loaded")
+            self.log.error("configuration update aborted without making any changes")
+            return
+        self._tell_warnings(config)
+        differences = await deferToThread(plan, self.config, config)
+        for line in differences.summary():
+            self.log.info("reload: {line}", line=line)
+        try:
+            await house.apply(config, differences)
+        except Exception:
+            self.log.failure("the new configuration could be applied in part only")
+            self.log.error("configuration update partially applied; restart the master")
+            return
+        self.config = config
+        self.log.info("configuration update complete")
+
+    def _refuse_what_needs_a_restart(self, config: Config) -> None:
+        from ci_common.faults import Fault
+
+        assert self.config is not None
+        if config.db.get("db_url") != self.config.db.get("db_url"):
+            raise ConfigError(
+                [
+                    Fault(
+                        self.configfile,
+                        "the database cannot be changed while the master runs",
+                        "put db_url back, or restart the master",
+                    )
+                ]
+            )
+
+    # -- stop
+
+    def stop_when_idle(self) -> Deferred[Any]:
+        """Start no more builds, and stop when those that run have ended."""
+        return spawn(self._drain_and_stop(), self.log, "shutting down when the builds have ended")
+
+    async def _drain_and_stop(self) -> None:
+        if self.house is not None:
+            running = len(self.house.data.builds.running)
+            self.log.info("stopping when the {count} running builds have ended", count=running)
+            await self.house.drain()
+        _stop_reactor(self.reactor)
+
+    def stopService(self) -> Deferred[None]:
+        """Stop: running builds are ended and will be retried by the next run."""
+        self._stopping = True
+        return to_deferred(self._stop())
+
+    async def _stop(self) -> None:
+        if self._started is not None:
+            await self._started
+        if self._heartbeat is not None and self._heartbeat.running:
+            self._heartbeat.stop()
+        house, self.house = self.house, None
+        if house is not None:
+            await self._one_change.run(lambda: to_deferred(house.close()))
+        await super().stopService()
+        self.log.info("the master has stopped")
+
+
+async def _nothing() -> None:
+    return None
+
+
+def _stop_reactor(reactor: Any) -> None:
+    if reactor.running:
+        reactor.stop()
