@@ -9,6 +9,7 @@ from ci_master.data.faults import configFault, place
 from ci_master.data.recorded import ComparableMixin
 
 __all__ = [
+    "BaseLockId",
     "LockAccess",
     "MasterLock",
     "WorkerLock",
@@ -32,7 +33,7 @@ class LockAccess:
         return self.lockid, self.mode, self.count
 
 
-class _LockId(ComparableMixin):
+class BaseLockId(ComparableMixin):
     """What both kinds of lock have in common."""
 
     compare_attrs: ClassVar[tuple[str, ...]] = ("name", "maxCount")
@@ -75,14 +76,14 @@ class _LockId(ComparableMixin):
         return f"{type(self).__name__}({self.name!r}, {self.maxCount!r})"
 
 
-class MasterLock(_LockId):
+class MasterLock(BaseLockId):
     """A lock shared by all builds.
 
     :param maxCount: how many may hold it at once.
     """
 
 
-class WorkerLock(_LockId):
+class WorkerLock(BaseLockId):
     """A lock shared by the builds of each worker; every worker has one of its own.
 
     :param maxCount: how many may hold it at once.
@@ -125,7 +126,7 @@ def access_of(lock: Any) -> LockAccess:
     """The access that an entry of ``locks`` means; a bare lock means to count one."""
     if isinstance(lock, LockAccess):
         return lock
-    if isinstance(lock, _LockId):
+    if isinstance(lock, BaseLockId):
         return lock.defaultAccess()
     raise TypeError(f"{lock!r} is no lock; write lock.access('counting')")
 

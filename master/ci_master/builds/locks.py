@@ -7,15 +7,29 @@ from ci_master.builds.lockclaims import (
     release_all,
     why_not_all,
 )
-from ci_master.builds.lockids import LockAccess, MasterLock, WorkerLock, access_of, check_locks
+from ci_master.builds.lockids import (
+    BaseLockId,
+    LockAccess,
+    MasterLock,
+    WorkerLock,
+    access_of,
+    check_locks,
+)
 from ci_master.builds.locktable import Claim, LockTable, RealLock, describe
 
+#: Both kinds of lock are the same at run time; known to users' code by these names, too.
+BaseLock = RealMasterLock = RealWorkerLock = RealLock
+
 __all__ = [
+    "BaseLock",
+    "BaseLockId",
     "Claim",
     "LockAccess",
     "LockTable",
     "MasterLock",
     "RealLock",
+    "RealMasterLock",
+    "RealWorkerLock",
     "WorkerLock",
     "access_of",
     "acquire_all",
