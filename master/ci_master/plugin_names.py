@@ -11,6 +11,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "schedulers": {
         "AnyBranchScheduler": "ci_master.schedulers.basic:AnyBranchScheduler",
         "Dependent": "ci_master.schedulers.dependent:Dependent",
+        "ForceScheduler": "ci_master.schedulers.forcesched:ForceScheduler",
         "SingleBranchScheduler": "ci_master.schedulers.basic:SingleBranchScheduler",
     },
     "secrets": {
@@ -23,10 +24,19 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "Compile": "ci_master.steps.warningcounting:Compile",
         "Configure": "ci_master.steps.shell:Configure",
         "CopyDirectory": "ci_master.steps.worker:CopyDirectory",
+        "DirectoryUpload": "ci_master.steps.transfer:DirectoryUpload",
+        "FileDownload": "ci_master.steps.transfer:FileDownload",
         "FileExists": "ci_master.steps.worker:FileExists",
+        "FileUpload": "ci_master.steps.transfer:FileUpload",
+        "Git": "ci_master.steps.source.git:Git",
+        "GitHub": "ci_master.steps.source.git:GitHub",
+        "GitLab": "ci_master.steps.source.git:GitLab",
+        "JSONPropertiesDownload": "ci_master.steps.transfer:JSONPropertiesDownload",
+        "JSONStringDownload": "ci_master.steps.transfer:JSONStringDownload",
         "LogRenderable": "ci_master.steps.master:LogRenderable",
         "MakeDirectory": "ci_master.steps.worker:MakeDirectory",
         "MasterShellCommand": "ci_master.steps.master:MasterShellCommand",
+        "MultipleFileUpload": "ci_master.steps.transfer:MultipleFileUpload",
         "RemoveDirectory": "ci_master.steps.worker:RemoveDirectory",
         "SetProperties": "ci_master.steps.master:SetProperties",
         "SetPropertiesFromEnv": "ci_master.steps.master:SetPropertiesFromEnv",
@@ -34,6 +44,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "SetPropertyFromCommand": "ci_master.steps.shell:SetPropertyFromCommand",
         "ShellCommand": "ci_master.steps.shell:ShellCommand",
         "ShellSequence": "ci_master.steps.shellsequence:ShellSequence",
+        "StringDownload": "ci_master.steps.transfer:StringDownload",
         "Test": "ci_master.steps.warningcounting:Test",
         "Trigger": "ci_master.steps.trigger:Trigger",
         "WarningCountingShellCommand": "ci_master.steps.warningcounting:WarningCountingShellCommand",
@@ -44,15 +55,18 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "BuildFactory": "ci_master.builds.factory:BuildFactory",
         "BuilderConfig": "ci_master.builds.builderconfig:BuilderConfig",
         "CANCELLED": "ci_common.results:CANCELLED",
+        "CPAN": "ci_master.steps.factories:CPAN",
         "ChangeFilter": "ci_master.data.filters:ChangeFilter",
         "ChoiceStringParameter": "ci_master.schedulers.parameters:ChoiceStringParameter",
         "Codebase": "ci_master.builds.project:Codebase",
         "CodebaseParameter": "ci_master.schedulers.groups:CodebaseParameter",
+        "Distutils": "ci_master.steps.factories:Distutils",
         "EXCEPTION": "ci_common.results:EXCEPTION",
         "FAILURE": "ci_common.results:FAILURE",
         "FileParameter": "ci_master.schedulers.parameters:FileParameter",
         "FixedParameter": "ci_master.schedulers.parameters:FixedParameter",
         "FlattenList": "ci_master.builds.renderables:FlattenList",
+        "GNUAutoconf": "ci_master.steps.factories:GNUAutoconf",
         "GerritChangeFilter": "ci_master.data.filters:GerritChangeFilter",
         "InheritBuildParameter": "ci_master.schedulers.choices:InheritBuildParameter",
         "IntParameter": "ci_master.schedulers.parameters:IntParameter",
@@ -76,9 +90,10 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "Transform": "ci_master.builds.renderables:Transform",
         "UserNameParameter": "ci_master.schedulers.parameters:UserNameParameter",
         "WARNINGS": "ci_common.results:WARNINGS",
-        "WithProperties": "ci_master.builds.interpolate:WithProperties",
+        "WithProperties": "ci_master.builds.withproperties:WithProperties",
         "WorkerChoiceParameter": "ci_master.schedulers.choices:WorkerChoiceParameter",
         "WorkerLock": "ci_master.builds.lockids:WorkerLock",
+        "enforceChosenWorker": "ci_master.builds.builder:enforceChosenWorker",
         "renderer": "ci_master.builds.renderables:renderer",
     },
     "worker": {
@@ -108,38 +123,35 @@ LATER: dict[str, str] = {
         PushoverNotifier TelegramBot WorkerMissingGenerator ZulipStatusPush
     """,
     "schedulers": """
-        ForceScheduler Nightly NightlyTriggerable Periodic Triggerable Try_Jobdir
-        Try_Userpass
+        Nightly NightlyTriggerable Periodic Triggerable Try_Jobdir Try_Userpass
     """,
     "secrets": """
         HashiCorpVaultKvSecretProvider VaultAuthenticatorApprole VaultAuthenticatorToken
     """,
     "steps": """
         BuildEPYDoc BuildbotCiSetupSteps BuildbotTestCiTrigger Bzr CMake CVS Cppcheck DELETE
-        Darcs DebCowbuilder DebLintian DebPbuilder DirectoryUpload FileDownload FileUpload
-        GET Gerrit Git GitCommit GitDiffInfo GitHub GitLab GitPush GitTag HEAD HLint
-        HTTPStep JSONPropertiesDownload JSONStringDownload MaxQ Mercurial Mock MockBuildSRPM
-        MockRebuild Monotone MsBuild MsBuild12 MsBuild14 MsBuild141 MsBuild15 MsBuild16
-        MsBuild17 MsBuild4 MultipleFileUpload OPTIONS P4 POST PUT PerlModuleTest PyFlakes
-        PyLint RemovePYCs Repo Robocopy RpmBuild RpmLint SVN Sphinx StringDownload
-        SubunitShellCommand TreeSize Trial UbuCowbuilder UbuPbuilder VC10 VC11 VC12 VC14
-        VC141 VC6 VC7 VC8 VC9 VCExpress9 VS2003 VS2005 VS2008 VS2010 VS2012 VS2013 VS2015
-        VS2017 VS2019 VS2022
+        Darcs DebCowbuilder DebLintian DebPbuilder GET Gerrit GitCommit GitDiffInfo GitPush
+        GitTag HEAD HLint HTTPStep MaxQ Mercurial Mock MockBuildSRPM MockRebuild Monotone
+        MsBuild MsBuild12 MsBuild14 MsBuild141 MsBuild15 MsBuild16 MsBuild17 MsBuild4
+        OPTIONS P4 POST PUT PerlModuleTest PyFlakes PyLint RemovePYCs Repo Robocopy RpmBuild
+        RpmLint SVN Sphinx SubunitShellCommand TreeSize Trial UbuCowbuilder UbuPbuilder VC10
+        VC11 VC12 VC14 VC141 VC6 VC7 VC8 VC9 VCExpress9 VS2003 VS2005 VS2008 VS2010 VS2012
+        VS2013 VS2015 VS2017 VS2019 VS2022
     """,
     "util": """
         AnyControlEndpointMatcher AnyEndpointMatcher AuthorizedKeysManhole Authz
-        AvatarGitHub AvatarGravatar BasicBuildFactory BasicSVN BitbucketAuth CPAN
-        CommandlineUserManager Connection CustomAuth DbConfig Distutils
-        EnableSchedulerEndpointMatcher FailingBuildsetCanceller ForceBuildEndpointMatcher
-        GNUAutoconf GitCredentialInputRenderer GitCredentialOptions GitHubAuth GitLabAuth
-        GoogleAuth HTPasswdAuth JanitorConfigurator KubeCtlProxyConfigLoader
-        KubeHardcodedConfig KubeInClusterConfigLoader LdapUserInfo OldBuildCanceller
-        PasswordManhole QuickBuildFactory RebuildBuildEndpointMatcher RemoteUserAuth
-        RevlinkMatch RolesFromDomain RolesFromEmails RolesFromGroups RolesFromOwner
-        RolesFromUsername StopBuildEndpointMatcher TelnetManhole Trial URLForBuild
-        UserPasswordAuth enforceChosenWorker fnmatchStrMatcher reStrMatcher
-        repo.DownloadsFromChangeSource repo.DownloadsFromProperties
-        svn.split_file_alwaystrunk svn.split_file_branches svn.split_file_projects_branches
+        AvatarGitHub AvatarGravatar BasicBuildFactory BasicSVN BitbucketAuth
+        CommandlineUserManager Connection CustomAuth DbConfig EnableSchedulerEndpointMatcher
+        FailingBuildsetCanceller ForceBuildEndpointMatcher GitCredentialInputRenderer
+        GitCredentialOptions GitHubAuth GitLabAuth GoogleAuth HTPasswdAuth
+        JanitorConfigurator KubeCtlProxyConfigLoader KubeHardcodedConfig
+        KubeInClusterConfigLoader LdapUserInfo OldBuildCanceller PasswordManhole
+        QuickBuildFactory RebuildBuildEndpointMatcher RemoteUserAuth RevlinkMatch
+        RolesFromDomain RolesFromEmails RolesFromGroups RolesFromOwner RolesFromUsername
+        StopBuildEndpointMatcher TelnetManhole Trial URLForBuild UserPasswordAuth
+        fnmatchStrMatcher reStrMatcher repo.DownloadsFromChangeSource
+        repo.DownloadsFromProperties svn.split_file_alwaystrunk svn.split_file_branches
+        svn.split_file_projects_branches
     """,
     "webhooks": """
         base bitbucket bitbucketcloud bitbucketserver github gitlab gitorious poller

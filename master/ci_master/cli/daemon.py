@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from ci_common.daemon import run_in_foreground
-from ci_master.compat import install
+from ci_master.config.load import use_older_names
 
 
 def prepare_process(basedir: Path) -> None:
@@ -13,7 +13,7 @@ def prepare_process(basedir: Path) -> None:
     The older import paths, which its tac file may name; and its directory on ``sys.path``,
     for modules that are imported while a build runs.
     """
-    install()
+    use_older_names()
     sys.path.append(str(basedir))
 
 

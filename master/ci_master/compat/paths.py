@@ -8,6 +8,9 @@ TARGETS: dict[str, dict[str, str]] = {
     "buildbot": {
         "ci_master.compat.versions": "getVersion version",
     },
+    "buildbot.buildrequest": {
+        "ci_master.builds.buildrequest": "BuildRequest",
+    },
     "buildbot.changes.base": {
         "ci_master.changes.base": "ChangeSource ReconfigurablePollingChangeSource",
     },
@@ -22,6 +25,9 @@ TARGETS: dict[str, dict[str, str]] = {
     "buildbot.changes.gerritchangesource": {
         "ci_master.data.filters": "ChangeFilter GerritChangeFilter",
     },
+    "buildbot.changes.github": {
+        "ci_master.data.endpoints.steps": "log",
+    },
     "buildbot.changes.gitpoller": {
         "ci_master.builds.project": "Codebase",
     },
@@ -30,6 +36,7 @@ TARGETS: dict[str, dict[str, str]] = {
     },
     "buildbot.clients.tryclient": {
         "ci_common.results": "Results SUCCESS",
+        "ci_master.builds.sourcestamp": "SourceStamp",
     },
     "buildbot.config": {
         "ci_master.builds.builderconfig": "BuilderConfig",
@@ -63,6 +70,7 @@ TARGETS: dict[str, dict[str, str]] = {
         "ci_master.builds.builderconfig": "BuilderConfig",
         "ci_master.builds.buildstep": "BuildStep",
         "ci_master.builds.factory": "BuildFactory",
+        "ci_master.schedulers.forcesched": "ForceScheduler",
         "ci_master.workers.local": "LocalWorker",
     },
     "buildbot.data.base": {
@@ -83,6 +91,10 @@ TARGETS: dict[str, dict[str, str]] = {
     },
     "buildbot.data.changes": {
         "ci_master.data.change": "Change",
+        "ci_master.data.endpoints.requests": "sourcestamps",
+    },
+    "buildbot.data.changesources": {
+        "ci_master.data.endpoints.memory": "masters",
     },
     "buildbot.data.masters": {
         "ci_common.results": "RETRY",
@@ -90,13 +102,23 @@ TARGETS: dict[str, dict[str, str]] = {
     "buildbot.data.resultspec": {
         "ci_master.data.resultspec": "Filter ResultSpec",
     },
+    "buildbot.data.schedulers": {
+        "ci_master.data.endpoints.memory": "masters",
+    },
     "buildbot.db.buildrequests": {
         "ci_common.results": "RETRY",
     },
-    "buildbot.interfaces": {
-        "ci_master.builds.errors": (
-            "LatentWorkerCannotSubstantiate LatentWorkerFailedToSubstantiate WorkerSetupError"
+    "buildbot.db.connector": {
+        "ci_master.data.endpoints.builds": "build_data builds changes",
+        "ci_master.data.endpoints.memory": (
+            "builders changesources masters projects schedulers workers"
         ),
+        "ci_master.data.endpoints.requests": "buildrequests buildsets sourcestamps",
+        "ci_master.data.endpoints.results": "codebases test_result_sets test_results",
+        "ci_master.data.endpoints.steps": "logs steps",
+    },
+    "buildbot.interfaces": {
+        "ci_master.builds.errors": "WorkerSetupError",
         "ci_master.builds.interfaces": (
             "IBuildStep IBuildStepFactory IConfigured IProperties IRenderable"
         ),
@@ -108,29 +130,44 @@ TARGETS: dict[str, dict[str, str]] = {
         "ci_master.data.recorded": "ComparableMixin",
         "ci_master.storage.engine": "show",
     },
+    "buildbot.master": {
+        "ci_master.app.master": "BuildMaster",
+    },
     "buildbot.plugins": {
         "ci_master.plugins": (
             "changes reporters schedulers secrets statistics steps util webhooks worker"
         ),
     },
+    "buildbot.process.base": {
+        "ci_master.builds.build": "Build",
+    },
     "buildbot.process.botmaster": {
         "ci_common.results": "CANCELLED RETRY",
-        "ci_master.data.model": "Builder",
+        "ci_master.builds.builder": "Builder",
     },
     "buildbot.process.build": {
         "ci_common.results": (
             "CANCELLED EXCEPTION FAILURE RETRY SKIPPED SUCCESS WARNINGS "
             "computeResultAndTermination statusToString worst_status"
         ),
+        "ci_master.builds.build": "Build",
+        "ci_master.data.endpoints.builds": "properties",
     },
     "buildbot.process.builder": {
         "ci_common.results": "RETRY",
+        "ci_master.builds.build": "Build",
+        "ci_master.builds.builder": "Builder enforceChosenWorker",
         "ci_master.builds.interfaces": "IRenderable",
         "ci_master.builds.properties": "Properties",
-        "ci_master.data.model": "Builder",
+        "ci_master.data.endpoints.requests": "buildrequest",
     },
     "buildbot.process.buildrequest": {
         "ci_common.results": "SKIPPED",
+        "ci_master.builds.buildrequest": "BuildRequest",
+        "ci_master.data.endpoints.builds": "properties",
+    },
+    "buildbot.process.buildrequestdistributor": {
+        "ci_master.builds.buildrequest": "BuildRequest",
     },
     "buildbot.process.buildstep": {
         "ci_common.results": (
@@ -146,19 +183,23 @@ TARGETS: dict[str, dict[str, str]] = {
             "BuildStepCancelled BuildStepFailed CallableAttributeError WorkerSetupError"
         ),
         "ci_master.builds.interfaces": "IRenderable",
-        "ci_master.builds.interpolate": "WithProperties",
         "ci_master.builds.renderables": "flatten",
         "ci_master.builds.shellmixin": "ShellMixin",
         "ci_master.builds.template": (
             "create_step_from_step_or_factory get_factory_from_step_or_factory"
         ),
+        "ci_master.builds.withproperties": "WithProperties",
+        "ci_master.data.endpoints.builds": "properties",
     },
     "buildbot.process.codebase": {
         "ci_master.builds.checks": "check_param_str",
         "ci_master.builds.project": "Codebase",
     },
     "buildbot.process.factory": {
+        "ci_master.builds.build": "Build",
         "ci_master.builds.factory": "BuildFactory",
+        "ci_master.steps.factories": "CPAN Distutils GNUAutoconf",
+        "ci_master.steps.secrets": "DownloadSecretsToWorker RemoveWorkerFileSecret",
         "ci_master.steps.shell": "Configure ShellCommand",
         "ci_master.steps.warningcounting": "Compile Test",
     },
@@ -177,11 +218,12 @@ TARGETS: dict[str, dict[str, str]] = {
     },
     "buildbot.process.properties": {
         "ci_master.builds.interfaces": "IProperties IRenderable",
-        "ci_master.builds.interpolate": "Interpolate WithProperties",
+        "ci_master.builds.interpolate": "Interpolate",
         "ci_master.builds.properties": "Properties PropertiesMixin",
         "ci_master.builds.renderables": (
             "FlattenList Property RenderableOperatorsMixin Secret Transform flatten renderer"
         ),
+        "ci_master.builds.withproperties": "WithProperties",
     },
     "buildbot.process.remotecommand": {
         "ci_common.results": "CANCELLED FAILURE SUCCESS",
@@ -199,6 +241,9 @@ TARGETS: dict[str, dict[str, str]] = {
             "computeResultAndTermination statusToString worst_status"
         ),
     },
+    "buildbot.process.workerforbuilder": {
+        "ci_master.queue.choosing": "WorkerForBuilder",
+    },
     "buildbot.reporters.bitbucket": {
         "ci_common.results": "SUCCESS",
         "ci_master.builds.properties": "Properties",
@@ -211,6 +256,8 @@ TARGETS: dict[str, dict[str, str]] = {
     },
     "buildbot.reporters.generators.buildrequest": {
         "ci_common.results": "CANCELLED",
+        "ci_master.builds.build": "Build",
+        "ci_master.builds.buildrequest": "BuildRequest",
         "ci_master.builds.properties": "Properties",
     },
     "buildbot.reporters.generators.utils": {
@@ -253,6 +300,7 @@ TARGETS: dict[str, dict[str, str]] = {
     "buildbot.reporters.telegram": {
         "ci_common.results": "CANCELLED EXCEPTION FAILURE RETRY SUCCESS WARNINGS",
         "ci_master.schedulers.errors": "CollectedValidationError",
+        "ci_master.schedulers.forcesched": "ForceScheduler",
     },
     "buildbot.reporters.utils": {
         "ci_common.results": "RETRY",
@@ -302,6 +350,7 @@ TARGETS: dict[str, dict[str, str]] = {
         "ci_master.schedulers.errors": (
             "CollectedValidationError ValidationError ValidationErrorCollector"
         ),
+        "ci_master.schedulers.forcesched": "ForceScheduler",
         "ci_master.schedulers.groups": (
             "CodebaseParameter DefaultField NestedParameter ParameterGroup PatchParameter "
             "oneCodebase"
@@ -327,7 +376,17 @@ TARGETS: dict[str, dict[str, str]] = {
     "buildbot.scripts.checkconfig": {
         "ci_master.compat.errors": "ConfigErrors",
     },
+    "buildbot.scripts.cleanupdb": {
+        "ci_master.app.master": "BuildMaster",
+    },
+    "buildbot.scripts.copydb": {
+        "ci_master.app.master": "BuildMaster",
+    },
+    "buildbot.scripts.create_master": {
+        "ci_master.app.master": "BuildMaster",
+    },
     "buildbot.scripts.upgrade_master": {
+        "ci_master.app.master": "BuildMaster",
         "ci_master.builds.interfaces": "IRenderable",
     },
     "buildbot.secrets.manager": {
@@ -372,6 +431,7 @@ TARGETS: dict[str, dict[str, str]] = {
         "ci_common.results": "FAILURE SUCCESS",
         "ci_master.builds.buildstep": "BuildStep",
         "ci_master.builds.composite": "CompositeStepMixin",
+        "ci_master.steps.secrets": "DownloadSecretsToWorker RemoveWorkerFileSecret",
     },
     "buildbot.steps.http": {
         "ci_common.results": "FAILURE SUCCESS",
@@ -410,7 +470,7 @@ TARGETS: dict[str, dict[str, str]] = {
     "buildbot.steps.shell": {
         "ci_common.results": "FAILURE SUCCESS WARNINGS",
         "ci_master.builds.composite": "CompositeStepMixin",
-        "ci_master.builds.interpolate": "WithProperties",
+        "ci_master.builds.withproperties": "WithProperties",
         "ci_master.steps.shell": "Configure SetPropertyFromCommand ShellCommand",
         "ci_master.steps.warningcounting": "Compile Test WarningCountingShellCommand",
     },
@@ -418,57 +478,68 @@ TARGETS: dict[str, dict[str, str]] = {
         "ci_master.steps.shellsequence": "ShellArg ShellSequence",
     },
     "buildbot.steps.source": {
-        "ci_www.pages.build": "Source",
+        "ci_master.steps.source.base": "Source",
     },
     "buildbot.steps.source.base": {
         "ci_common.results": "FAILURE",
         "ci_master.builds.composite": "CompositeStepMixin",
+        "ci_master.steps.source.base": "Source",
     },
     "buildbot.steps.source.bzr": {
         "ci_master.builds.errors": "WorkerSetupError",
-        "ci_www.pages.build": "Source",
+        "ci_master.steps.source.base": "Source",
     },
     "buildbot.steps.source.cvs": {
         "ci_master.builds.errors": "WorkerSetupError",
         "ci_master.builds.remotetransfer": "StringFileWriter",
-        "ci_www.pages.build": "Source",
+        "ci_master.steps.source.base": "Source",
     },
     "buildbot.steps.source.darcs": {
         "ci_common.results": "SUCCESS",
         "ci_master.builds.errors": "WorkerSetupError",
         "ci_master.compat.errors": "ConfigErrors",
-        "ci_www.pages.build": "Source",
+        "ci_master.steps.source.base": "Source",
+    },
+    "buildbot.steps.source.gerrit": {
+        "ci_master.steps.source.git": "Git",
     },
     "buildbot.steps.source.git": {
         "ci_master.builds.composite": "CompositeStepMixin",
         "ci_master.builds.errors": "WorkerSetupError",
-        "ci_www.pages.build": "Source",
+        "ci_master.steps.source.base": "Source",
+        "ci_master.steps.source.git": "Git",
+    },
+    "buildbot.steps.source.github": {
+        "ci_master.steps.source.git": "Git GitHub",
+    },
+    "buildbot.steps.source.gitlab": {
+        "ci_master.steps.source.git": "Git GitLab",
     },
     "buildbot.steps.source.mercurial": {
         "ci_common.results": "SUCCESS",
         "ci_master.builds.errors": "WorkerSetupError",
         "ci_master.compat.errors": "ConfigErrors",
-        "ci_www.pages.build": "Source",
+        "ci_master.steps.source.base": "Source",
     },
     "buildbot.steps.source.mtn": {
         "ci_common.results": "SUCCESS",
         "ci_master.builds.errors": "WorkerSetupError",
         "ci_master.compat.errors": "ConfigErrors",
-        "ci_www.pages.build": "Source",
+        "ci_master.steps.source.base": "Source",
     },
     "buildbot.steps.source.p4": {
         "ci_master.builds.errors": "WorkerSetupError",
         "ci_master.builds.interpolate": "Interpolate",
-        "ci_www.pages.build": "Source",
+        "ci_master.steps.source.base": "Source",
     },
     "buildbot.steps.source.repo": {
         "ci_master.builds.interfaces": "IRenderable",
-        "ci_www.pages.build": "Source",
+        "ci_master.steps.source.base": "Source",
     },
     "buildbot.steps.source.svn": {
         "ci_master.builds.errors": "WorkerSetupError",
         "ci_master.compat.errors": "ConfigErrors",
-        "ci_www.pages.build": "Source",
+        "ci_master.steps.source.base": "Source",
     },
     "buildbot.steps.subunit": {
         "ci_common.results": "FAILURE SUCCESS",
@@ -478,6 +549,10 @@ TARGETS: dict[str, dict[str, str]] = {
         "ci_master.builds.buildstep": "BuildStep",
         "ci_master.builds.composite": "CompositeStepMixin",
         "ci_master.builds.errors": "WorkerSetupError",
+        "ci_master.steps.transfer": (
+            "DirectoryUpload FileDownload FileUpload JSONPropertiesDownload "
+            "JSONStringDownload MultipleFileUpload StringDownload"
+        ),
     },
     "buildbot.steps.trigger": {
         "ci_common.results": "ALL_RESULTS CANCELLED EXCEPTION SUCCESS",
@@ -520,13 +595,13 @@ TARGETS: dict[str, dict[str, str]] = {
         "ci_master.data.recorded": "ComparableMixin",
     },
     "buildbot.util.httpclientservice": {
-        "ci_master.builds.lifecycle": "log",
+        "ci_master.data.endpoints.steps": "log",
     },
     "buildbot.util.kubeclientservice": {
-        "ci_master.builds.lifecycle": "log",
+        "ci_master.data.endpoints.steps": "log",
     },
     "buildbot.util.lineboundaries": {
-        "ci_master.builds.lifecycle": "log",
+        "ci_master.data.endpoints.steps": "log",
     },
     "buildbot.util.service": {
         "ci_master.builds.properties": "Properties",
@@ -549,42 +624,18 @@ TARGETS: dict[str, dict[str, str]] = {
         "ci_master.builds.properties": "Properties",
         "ci_master.workers.config": "AbstractWorker Worker",
     },
-    "buildbot.worker.docker": {
-        "ci_master.builds.errors": (
-            "LatentWorkerCannotSubstantiate LatentWorkerFailedToSubstantiate"
-        ),
-    },
-    "buildbot.worker.ec2": {
-        "ci_master.builds.errors": "LatentWorkerFailedToSubstantiate",
-    },
-    "buildbot.worker.kubernetes": {
-        "ci_master.builds.errors": "LatentWorkerFailedToSubstantiate",
-    },
     "buildbot.worker.latent": {
-        "ci_master.builds.errors": "LatentWorkerFailedToSubstantiate",
         "ci_master.workers.config": "AbstractWorker",
-    },
-    "buildbot.worker.libvirt": {
-        "ci_master.builds.errors": "LatentWorkerFailedToSubstantiate",
     },
     "buildbot.worker.local": {
         "ci_master.workers.config": "Worker",
         "ci_master.workers.local": "LocalWorker",
-    },
-    "buildbot.worker.marathon": {
-        "ci_master.builds.errors": "LatentWorkerFailedToSubstantiate",
-    },
-    "buildbot.worker.openstack": {
-        "ci_master.builds.errors": "LatentWorkerFailedToSubstantiate",
     },
     "buildbot.worker.protocols.base": {
         "ci_master.data.recorded": "ComparableMixin",
     },
     "buildbot.worker.protocols.manager.pb": {
         "ci_master.builds.properties": "Properties",
-    },
-    "buildbot.worker.upcloud": {
-        "ci_master.builds.errors": "LatentWorkerFailedToSubstantiate",
     },
     "buildbot.www.authz.authz": {
         "ci_master.builds.interfaces": "IConfigured",
@@ -603,7 +654,7 @@ TARGETS: dict[str, dict[str, str]] = {
     },
     "buildbot.www.oauth2": {
         "ci_master.builds.properties": "Properties",
-        "ci_www.pages.urls": "log",
+        "ci_www.pages.log": "log",
     },
     "buildbot.www.resource": {
         "ci_www.pages.page": "Redirect",

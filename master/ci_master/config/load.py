@@ -54,8 +54,7 @@ def load_config(basedir: str | Path, filename: str | Path = "master.cfg") -> Con
     directory = Path(basedir).expanduser().absolute()
     path = directory / Path(filename).expanduser()
     source = _read(directory, path)
-    # By its name: the older import paths are a line above this room, and only names for it.
-    import_module("ci_master.compat").install()
+    use_older_names()
     with _no_gc(), fresh_modules(path.parent), collecting_faults(str(path)) as faults:
         places = KeyPlaces(path, source)
         given = _given_by(path, source, directory, faults, places)
@@ -64,6 +63,15 @@ def load_config(basedir: str | Path, filename: str | Path = "master.cfg") -> Con
         if faults:
             raise ConfigError(_in_order(faults))
     return check.config
+
+
+def use_older_names() -> None:
+    """Let Buildbot's import paths lead to our modules, where no real Buildbot is installed.
+
+    The table of these paths stands above all rooms, since it names them all; it is reached by
+    its name, and nothing depends on it.
+    """
+    import_module("ci_master.compat").install()
 
 
 @contextmanager

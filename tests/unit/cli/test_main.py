@@ -1,0 +1,67 @@
+"""The overview of ``ci-master``, and how mistakes at the command line are answered."""
+
+import importlib
+
+import pytest
+
+from ci_master.cli.main import COMMANDS, main
+
+
+def test_every_command_tells_about_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, (module, _) in COMMANDS.items():
+        with pytest.raises(SystemExit) as left:
+            main([name, "--help"])
+        assert left.value.code == 0
+        told = capsys.readouterr().out
+        assert f"ci-master {name}" in told
+        doc = importlib.import_module(f"ci_master.cli.{module}").__doc__
+        assert doc is not None and doc.splitlines()[0] in told
+
+
+def test_the_overview_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    told = capsys.readouterr().out
+    assert all(name in told for name in COMMANDS)
+
+
+def test_without_a_command_the_overview_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 1
+    assert "usage: ci-master" in capsys.readouterr().err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("ci-master 0.")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["strat"], "ci-master: there is no command 'strat'; did you mean 'start'?\n"),
+        (["xyzzy"], "ci-master: there is no command 'xyzzy'; see ci-master --help\n"),
+        (["--verbos"], "ci-master: there is no option --verbos; see ci-master --help\n"),
+        (["stop", "/nowhere"], "is not the directory of a master: it has no buildbot.tac"),
+        (["sighup", "/nowhere"], "is not the directory of a master: it has no buildbot.tac"),
+        (["sendchange"], "tell where the master is: --master=HOST:PORT"),
+        (["sendchange", "-m", "host"], "--master is 'host', but must be HOST:PORT"),
+        (["sendchange", "-m", "h:1"], "tell who made the change: --who='Name <address>'"),
+    ],
+)
+def test_a_mistake_is_told_and_the_status_is_1(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: object,
+    words: list[str],
+    told: str,
+) -> None:
+    monkeypatch.chdir(str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(words) == 1
+    assert told in capsys.readouterr().err
+
+
+def test_a_wrong_argument_leaves_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["start", "--nonsense"])
+    assert left.value.code == 1
+    assert "--nonsense" in capsys.readouterr().err
