@@ -1,0 +1,110 @@
+"""What people may do to builds and requests: stop, rebuild, cancel, put first."""
+
+from typing import TYPE_CHECKING, Any
+
+from ci_common.faults import Refused
+from ci_common.results import CANCELLED
+from ci_master.storage import reads_builds, reads_requests
+
+if TYPE_CHECKING:
+    from ci_master.queue.queue import Queue
+
+
+def register(queue: "Queue", data: Any) -> None:
+    """Offer the actions of builds and build requests."""
+
+    async def stop(key: Any, args: dict[str, Any]) -> None:
+        row = data.builds.running.get(_id(key, "build"))
+        if row is None:
+            if await data.store.read(lambda tx: reads_builds.get(tx, _id(key, "build"))) is None:
+                raise Refused(404, f"there is no build {key}")
+            return  # it has ended
+        queue.runs.stop(row.request.id, _reason(args))
+
+    async def rebuild(key: Any, args: dict[str, Any]) -> list[Any]:
+        bsid, requests = await rebuild_build(data, _id(key, "build"))
+        return [bsid, requests]
+
+    async def cancel(key: Any, args: dict[str, Any]) -> None:
+        request = await _open_request(data, key)
+        if request is None:
+            return
+        if not queue.runs.stop(request.id, _reason(args)):
+            if request.claimed:
+                raise Refused(409, f"request {key} is worked on by another master")
+            queue.board.remove(request)
+            data.requests.complete([request.id], CANCELLED)
+
+    async def set_priority(key: Any, args: dict[str, Any]) -> None:
+        try:
+            priority = int(args["priority"])
+        except (KeyError, TypeError, ValueError):
+            raise Refused(400, "'priority' must be a whole number") from None
+        request = await _open_request(data, key)
+        if request is None:
+            raise Refused(409, f"request {key} is complete")
+        data.requests.set_priority(request.id, priority)
+
+    data.actions.register("builds", "stop", stop)
+    data.actions.register("builds", "rebuild", rebuild)
+    data.actions.register("buildrequests", "cancel", cancel)
+    data.actions.register("buildrequests", "set_priority", set_priority)
+
+
+async def rebuild_build(data: Any, build_id: int) -> tuple[int, dict[int, int]]:
+    """Ask again for what a build was: the same sources and properties, its builder only.
+
+    :returns: the new buildset's id, and builder id -> request id.
+    :raises Refused: 404, if there is no such build.
+    """
+
+    def find(tx: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]] | None:
+        build = reads_builds.get(tx, build_id)
+        request = reads_requests.request(tx, build["buildrequestid"]) if build else None
+        buildset = reads_requests.buildset(tx, request["buildsetid"]) if request else None
+        if build is None or buildset is None:
+            return None
+        properties = reads_requests.set_properties(tx, [buildset["bsid"]])
+        return build, buildset, properties.get(buildset["bsid"], {})
+
+    found = await data.store.read(find)
+    if found is None:
+        raise Refused(404, f"there is no build {build_id}")
+    build, buildset, properties = found
+    made: tuple[int, dict[int, int]] = await data.buildsets.add(
+        builderids=[build["builderid"]],
+        sourcestamps=[stamp["ssid"] for stamp in buildset["sourcestamps"]],
+        reason="rebuild",
+        scheduler="rebuild",
+        properties={name: (value, source) for name, (value, source) in properties.items()},
+        external_idstring=buildset["external_idstring"],
+        parent_buildid=buildset["parent_buildid"],
+        parent_relationship=buildset["parent_relationship"],
+        rebuilt_buildid=buildset["rebuilt_buildid"] or build_id,
+    )
+    return made
+
+
+async def _open_request(data: Any, key: Any) -> Any:
+    """A request that is not complete; None if it is.
+
+    :raises Refused: 404, if there is no such request.
+    """
+    request_id = _id(key, "build request")
+    request = data.requests.open.get(request_id)
+    if request is None:
+        stored = await data.store.read(lambda tx: reads_requests.request(tx, request_id))
+        if stored is None:
+            raise Refused(404, f"there is no build request {key}")
+    return request
+
+
+def _id(key: Any, kind: str) -> int:
+    try:
+        return int(key)
+    except (TypeError, ValueError):
+        raise Refused(404, f"there is no {kind} {key!r}") from None
+
+
+def _reason(args: dict[str, Any]) -> str:
+    return str(args.get("reason") or "no reason")

@@ -1,0 +1,172 @@
+"""Bring waiting requests and free workers together."""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from ci_common.aio import call_override
+from ci_master.builds.builder import Builder
+from ci_master.builds.locks import LockTable
+from ci_master.data.model import Request
+from ci_master.queue.board import Board
+from ci_master.queue.choosing import Choice, rendered_locks
+from ci_master.queue.match import MatchContext, Promises, plain_locks, why_not
+from ci_master.workers.slot import Seat, WorkerSlot
+
+#: requests of one builder that are tried before others get their turn in the reactor
+_BREATH = 50
+
+
+@dataclass(eq=False, slots=True)
+class Start:
+    """A build that is to begin: its request, and the seat taken for it."""
+
+    builder: Builder
+    request: Request
+    seat: Seat
+
+
+class Matcher:
+    """Finds what can start, for the builders it is asked about.
+
+    :ivar choice: the functions of the configuration that choose.
+    :ivar prioritize: ``prioritizeBuilders`` of the configuration.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        board: Board,
+        locks: LockTable,
+        clock: IReactorTime,
+        resting: dict[int, float],
+    ) -> None:
+        self.choice = Choice()
+        self.prioritize: Callable[..., Any] | None = None
+        self.master: Any = None
+        self.promises = Promises()
+        self._board = board
+        self._locks = locks
+        self._clock: Any = clock
+        self._resting = resting
+
+    def context(self, builder: Builder) -> MatchContext:
+        """What a match for a builder depends on."""
+        return MatchContext(builder, self._locks, self.promises, None, self._resting)
+
+    async def starts(self, names: Iterable[str]) -> list[Start]:
+        """Take seats for all that can start now at these builders."""
+        names = [name for name in names if self._board.ready(name)]
+        if self.prioritize is None or len(names) < 2:
+            return await self._by_first_request(names)
+        found: list[Start] = []
+        for name in await self._prioritized(names):
+            while (start := await self._next(name)) is not None:
+                found.append(start)
+        return found
+
+    async def _by_first_request(self, names: list[str]) -> list[Start]:
+        """Highest priority first, then the oldest request, then the name of the builder."""
+        lines, found = self._board.lines, []
+        heap = [(lines[name].first_key[:2], name) for name in names]
+        heapify(heap)
+        while heap:
+            _, name = heappop(heap)
+            start = await self._next(name)
+            if start is not None:
+                found.append(start)
+                if self._board.ready(name):
+                    heappush(heap, (self._board.lines[name].first_key[:2], name))
+        return found
+
+    async def _prioritized(self, names: list[str]) -> list[str]:
+        builders = [self._board.builders[name] for name in names]
+        try:
+            ordered = await call_override(self.prioritize, self.master, builders)  # type: ignore[arg-type]  # not None
+            return [builder.name for builder in ordered]
+        except Exception:
+            self.log.failure("prioritizeBuilders failed; builders go by name")
+            return sorted(names)
+
+    async def _next(self, name: str) -> Start | None:
+        """The next build of a builder, with its seat taken; None if none can start."""
+        if not self._board.ready(name):
+            return None
+        builder = self._board.builders[name]
+        context = self.context(builder)
+        try:
+            async for request in self._candidates(builder):
+                if plain_locks(builder) is None:
+                    context.builder_locks = await rendered_locks(builder, request)
+                slot = await self._slot_for(context, request)
+                if slot is not None and self._still_so(name, request, slot):
+                    return self._take(context, request, slot)
+                if not self._differ(builder):
+                    return None
+        except Exception:
+            self.log.failure("choosing a build of {name} failed", name=name)
+        return None
+
+    async def _candidates(self, builder: Builder) -> AsyncIterator[Request]:
+        """Its requests, in the order in which they are to be tried."""
+        requests = [request for request in self._board.lines[builder.name]]
+        if builder.config.nextBuild is None:
+            for number, request in enumerate(requests, 1):
+                yield request
+                if number % _BREATH == 0:
+                    await deferLater(self._clock, 0)
+            return
+        while requests:
+            chosen = await self.choice.request(builder, requests)
+            if chosen is None:
+                return
+            requests.remove(chosen)
+            yield chosen
+
+    def _differ(self, builder: Builder) -> bool:
+        """Whether another request of a builder may start where the first one may not."""
+        config = builder.config
+        return bool(
+            config.canStartBuild
+            or config.nextWorker
+            or self.choice.select_next_worker
+            or plain_locks(builder) is None
+        )
+
+    async def _slot_for(self, context: MatchContext, request: Request) -> WorkerSlot | None:
+        now = self._clock.seconds()
+        free = self._board.free[context.builder.name]
+        fitting = [slot for slot in free if why_not(request, slot, now, context) is None]
+        while fitting:
+            slot = await self.choice.worker(context.builder, fitting, request)
+            if slot is None:
+                return None
+            if await self.choice.may_start(context.builder, slot, request):
+                return slot
+            fitting.remove(slot)
+        return None
+
+    def _still_so(self, name: str, request: Request, slot: WorkerSlot) -> bool:
+        """Whether a choice still holds, after users' code has taken its time over it."""
+        line = self._board.lines.get(name)
+        return (
+            line is not None
+            and request.id in line
+            and not request.claimed
+            and slot in self._board.free[name]
+        )
+
+    def _take(self, context: MatchContext, request: Request, slot: WorkerSlot) -> Start:
+        builder = context.builder
+        claims = context.claims(slot)
+        self._board.remove(request)
+        seat = slot.take(builder.name, [request])
+        self._board.slot_changed(slot, None if slot.full else builder.name)
+        self.promises.add(seat, claims)
+        return Start(builder, request, seat)

@@ -1,0 +1,266 @@
+"""The queue: it hears what happens, and starts the builds that have become possible."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+
+from ci_common.aio import spawn, to_deferred
+from ci_master.builds.builder import Builder
+from ci_master.builds.locks import LockTable
+from ci_master.data.model import Request, WaitReason
+from ci_master.queue import actions
+from ci_master.queue.backoff import Backoff
+from ci_master.queue.board import Board
+from ci_master.queue.collapse import Collapser
+from ci_master.queue.matcher import Matcher, Start
+from ci_master.queue.reasons import Reasons
+from ci_master.queue.recovery import orphans
+from ci_master.queue.runs import Runs, StartBuild
+from ci_master.queue.sweep import Sweep
+from ci_master.workers.registry import WorkerRegistry
+from ci_master.workers.slot import WorkerSlot
+
+#: seconds between two passes over everything
+SWEEP_S = 30.0
+
+
+class Queue(Service):
+    """Matches waiting requests with free workers, and has their builds run.
+
+    Call :meth:`configure` before it starts and at every reload.
+
+    :param registry: the workers.
+    :param start_build: runs a build and gives its result code.
+    :param config: the running configuration.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        data: Any,
+        registry: WorkerRegistry,
+        locks: LockTable,
+        clock: Any,
+        start_build: StartBuild,
+        config: Any,
+        *,
+        master: Any = None,
+    ) -> None:
+        self.setName("queue")
+        self._data = data
+        self._registry = registry
+        self._clock = clock
+        self._locks = locks
+        self._master = master
+        self._backoff = Backoff(clock, self._rested)
+        self.board = Board()
+        self._matcher = Matcher(self.board, locks, clock, self._backoff.resting)
+        self.runs = Runs(
+            data, start_build, retry=self._retry, refused=self._refused, ended=self._ended
+        )
+        self.collapser = Collapser(data, self.board, master)
+        self.reasons = Reasons(data, self.board, self._matcher, registry, clock)
+        self.reasons.is_held = lambda: self._held
+        self.sweep = Sweep(clock, self._sweep, interval_s=SWEEP_S)
+        self._dirty: dict[str, None] = {}
+        self._stuck: set[str] = set()
+        self._next_pass: IDelayedCall | None = None
+        self._one_pass = DeferredLock()
+        self._held = False
+        self._undo: list[Any] = []
+        self._take_config(config)
+        actions.register(self, data)
+
+    def _take_config(self, config: Any) -> None:
+        self._matcher.prioritize = getattr(config, "prioritizeBuilders", None)
+        self._matcher.choice.select_next_worker = getattr(config, "select_next_worker", None)
+        self._matcher.master = self._master
+        self.collapser.default = getattr(config, "collapseRequests", None)
+
+    def configure(self, builders: Mapping[str, Builder], config: Any = None) -> None:
+        """Take over the builders, and the settings if they are given."""
+        if config is not None:
+            self._take_config(config)
+        self.board.configure(builders, self._registry, self._may_start())
+        self._stuck &= builders.keys()
+        self._look_at(builders)
+
+    def _may_start(self) -> Iterable[Request]:
+        """What waits, save what has a seat already or rests."""
+        taken, resting = self.runs.active, self._backoff.resting
+        waiting = self._data.requests.waiting.values()
+        return [one for one in waiting if one.id not in taken and one.id not in resting]
+
+    # -- the service
+
+    def startService(self) -> None:
+        """Begin to start builds."""
+        super().startService()
+        bus = self._data.bus
+        subscriptions = [
+            bus.subscribe(("buildrequests", None, "new"), self._new),
+            bus.subscribe(("buildrequests", None, "unclaimed"), self._waits_again),
+            bus.subscribe(("buildrequests", None, "priority"), self._waits_again),
+            bus.subscribe(("buildrequests", None, "claimed"), self._gone),
+            bus.subscribe(("buildrequests", None, "complete"), self._complete),
+            bus.subscribe(("builds", None, "new"), self._build_began),
+        ]
+        self._undo = [one.stop for one in subscriptions]
+        self._undo.append(self._registry.on_change(self._slot_changed))
+        self._undo.append(self._locks.on_change(lambda lock: self._look_at(self._stuck)))
+        self._held = False
+        self.sweep.startService()
+
+    def stopService(self) -> Deferred[None]:
+        """Start no more builds; fires when those under way have ended.
+
+        They end by themselves, or because their workers' connections are closed.
+        """
+        super().stopService()
+        return to_deferred(self._stop())
+
+    async def _stop(self) -> None:
+        self._held = True
+        await self.sweep.stopService()
+        await self.runs.when_idle()
+        await self._one_pass.run(lambda: None)
+        for undo in self._undo:
+            undo()
+        self._undo = []
+        if self._next_pass is not None:
+            self._next_pass.cancel()
+            self._next_pass = None
+        self._backoff.close()
+        self.reasons.close()
+
+    def hold(self) -> None:
+        """Start no more builds, until :meth:`release`."""
+        self._held = True
+
+    def release(self) -> None:
+        """Start builds again."""
+        self._held = False
+        self._look_at(self.board.builders)
+
+    def drain(self) -> Deferred[None]:
+        """Start no more builds; fires when those under way have ended."""
+        self.hold()
+        return self.runs.when_idle()
+
+    # -- what happens
+
+    def _new(self, key: Any, message: Mapping[str, Any]) -> None:
+        request = self._data.requests.waiting.get(message["buildrequestid"])
+        if request is None:
+            return
+        builder = self.board.builder_of(request)
+        if builder is not None and self.collapser.concerns(builder):
+            spawn(self._collapse(request, builder), self.log, "merging requests")
+        else:
+            self._arrive(request)
+
+    async def _collapse(self, request: Request, builder: Builder) -> None:
+        try:
+            await self.collapser.collapse(request, builder)
+        finally:
+            self._arrive(request)
+
+    def _arrive(self, request: Request) -> None:
+        """Put a request that waits in line."""
+        if request.id in self.runs.active or request.id in self._backoff.resting:
+            return
+        if self._data.requests.waiting.get(request.id) is request:
+            name = self.board.add(request)
+            if name is not None:
+                self._look_at([name])
+            self.reasons.refresh_soon(request)
+
+    def _waits_again(self, key: Any, message: Mapping[str, Any]) -> None:
+        request = self._data.requests.waiting.get(message["buildrequestid"])
+        if request is not None:
+            self._arrive(request)
+
+    def _gone(self, key: Any, message: Mapping[str, Any]) -> None:
+        request = self._data.requests.open.get(message["buildrequestid"])
+        if request is not None and request.claimed:
+            self.board.remove(request)
+
+    def _complete(self, key: Any, message: Mapping[str, Any]) -> None:
+        request_id = message["buildrequestid"]
+        self._backoff.forget(request_id)
+        self.board.remove_id(message["builderid"], request_id)
+
+    def _build_began(self, key: Any, message: Mapping[str, Any]) -> None:
+        self.runs.build_began(message["buildrequestid"])
+
+    def _slot_changed(self, slot: WorkerSlot, builder_name: str | None) -> None:
+        self._look_at(self.board.slot_changed(slot, builder_name))
+
+    def _rested(self, request_id: int) -> None:
+        request = self._data.requests.waiting.get(request_id)
+        if request is not None:
+            self._arrive(request)
+
+    def _retry(self, request: Request) -> None:
+        self._backoff.rest(request.id)
+
+    def _refused(self, request: Request) -> None:
+        """Somebody else has it, or storage is away: wait before it is tried again."""
+        if request.id in self._data.requests.waiting:
+            self._backoff.rest(request.id)
+
+    def _ended(self, start: Start) -> None:
+        self._matcher.promises.withdraw(start.seat)
+        self._look_at(self._stuck)
+
+    # -- the pass
+
+    def _look_at(self, names: Iterable[str]) -> None:
+        """Look at these builders in the next turn of the reactor."""
+        self._dirty.update(dict.fromkeys(names))
+        if self._dirty and self._next_pass is None and self.running:
+            self._next_pass = self._clock.callLater(0, self._begin_pass)
+
+    def _begin_pass(self) -> None:
+        self._next_pass = None
+        if not self._one_pass.locked:
+            spawn(self._pass(), self.log, "matching requests and workers")
+
+    async def _pass(self) -> None:
+        async with self._one_pass:
+            while self._dirty and self.running and not self._held:
+                names, self._dirty = list(self._dirty), {}
+                starts = await self._matcher.starts(names)
+                for name in names:
+                    if self.board.ready(name):
+                        self._stuck.add(name)
+                    else:
+                        self._stuck.discard(name)
+                self.runs.launch(starts)
+
+    async def _sweep(self) -> None:
+        """Find what no event has told, or will."""
+        lost = orphans(self._data, set(self.runs.active))
+        if lost:
+            self.log.warn("{n} requests had no build; they wait again", n=len(lost))
+            self._data.requests.unclaim([request.id for request in lost])
+        for request in self._may_start():
+            self.board.add(request)
+        for slot in self._registry:
+            self.board.slot_changed(slot)
+        self._look_at(self.board.builders)
+        self.reasons.refresh_all_soon()
+
+    # -- reasons
+
+    async def explain(self, request_id: int) -> WaitReason | None:
+        """Why a request waits; None if it does not, or nothing keeps it."""
+        request = self._data.requests.waiting.get(request_id)
+        if request is None:
+            return None
+        return await self.reasons.explain(request)
