@@ -15,6 +15,7 @@ from ci_common.faults import ConfigError, Fault, nearest
 from ci_master.config import keys, lists
 from ci_master.config.check import Check
 from ci_master.config.cross import check_relations
+from ci_master.config.latechecks import finish_checks
 from ci_master.config.model import Config
 from ci_master.config.modules import fresh_modules
 from ci_master.config.places import KeyPlaces, shown
@@ -38,6 +39,7 @@ _CHECKS = (
     lists.check_workers,
     lists.check_change_sources,
     lists.check_services,
+    finish_checks,
     check_www,
     check_relations,
 )
