@@ -14,7 +14,7 @@ from ci_master.events.bus import Subscription
 from ci_master.schedulers import checks
 from ci_master.schedulers.consumer import ChangeConsumer
 
-__all__ = ["BaseScheduler", "ReconfigurableBaseScheduler", "may_overlap"]
+__all__ = ["BaseScheduler", "ReconfigurableBaseScheduler", "as_properties", "may_overlap"]
 
 #: What adding a buildset gives: its id and its requests by builder id. (None, {}): no builder
 #: was left to build, so nothing was added.
@@ -305,7 +305,7 @@ class ReconfigurableBaseScheduler(ClusteredBuildbotService):
             for name, (value, source) in change["properties"].items():
                 props.setProperty(name, value, source)
         if properties:
-            props.updateFromProperties(_as_properties(properties))
+            props.updateFromProperties(as_properties(properties))
         stamps: list[Any] = []
         for codebase in self.codebases:
             if codebase in by_codebase:
@@ -370,12 +370,12 @@ class ReconfigurableBaseScheduler(ClusteredBuildbotService):
     ) -> Added:
         props = Properties()
         if changes:  # what the scheduler says holds against what a change says
-            props.updateFromProperties(_as_properties(properties))
+            props.updateFromProperties(as_properties(properties))
             props.updateFromProperties(self.properties)
         else:
             props.updateFromProperties(self.properties)
             if properties:
-                props.updateFromProperties(_as_properties(properties))
+                props.updateFromProperties(as_properties(properties))
         props.master = self.site.master
         props.sourcestamps = [stamp for stamp in stamps if isinstance(stamp, Mapping)]
         props.sourcestamps += [change["sourcestamp"] for change in changes]
@@ -464,7 +464,7 @@ class BaseScheduler(ReconfigurableBaseScheduler):
         return False
 
 
-def _as_properties(properties: Any) -> Properties:
+def as_properties(properties: Any) -> Properties:
     """A Properties object from one, or from name -> (value, source)."""
     if isinstance(properties, Properties):
         return properties

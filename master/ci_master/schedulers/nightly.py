@@ -1,0 +1,164 @@
+"""Schedulers that build at times as in a crontab."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from ci_common.results import SUCCESS
+from ci_master.builds.properties import Properties
+from ci_master.data.faults import configFault
+from ci_master.schedulers.base import Added, as_properties
+from ci_master.schedulers.crontab import CronTimes
+from ci_master.schedulers.kept_stamps import stamps_from_json, stamps_to_json
+from ci_master.schedulers.timed_base import Timed
+
+__all__ = ["Nightly", "NightlyBase", "NightlyTriggerable"]
+
+
+class NightlyBase(Timed):
+    """Builds at times as in a crontab, in local time.
+
+    Each of the fields is an int, a list of ints or text as in a crontab. Days of the week count
+    from Monday = 0, except in ranges in text. With ``onlyIfChanged``, times that match the
+    ``force_at_*`` fields (if any of them is given) are not skipped.
+    """
+
+    def checkConfig(  # type: ignore[override]  # passes on by keyword what it does not know
+        self,
+        builderNames: Any,
+        minute: Any = 0,
+        hour: Any = "*",
+        dayOfMonth: Any = "*",
+        month: Any = "*",
+        dayOfWeek: Any = "*",
+        force_at_minute: Any = None,
+        force_at_hour: Any = None,
+        force_at_day_of_month: Any = None,
+        force_at_month: Any = None,
+        force_at_day_of_week: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Check the arguments."""
+        super().checkConfig(builderNames=builderNames, **kwargs)
+        forced = (
+            force_at_minute,
+            force_at_hour,
+            force_at_day_of_month,
+            force_at_month,
+            force_at_day_of_week,
+        )
+        for times in ((minute, hour, dayOfMonth, month, dayOfWeek), forced):
+            try:
+                _cron_times(*times)
+            except ValueError as error:
+                configFault(
+                    f"scheduler '{self.name}': {error}",
+                    "the fields are minute, hour, dayOfMonth, month and dayOfWeek, as in "
+                    "hour=[3, 15] or dayOfWeek='mon-fri'",
+                )
+
+    async def reconfigService(  # type: ignore[override]  # as above
+        self,
+        builderNames: Any,
+        minute: Any = 0,
+        hour: Any = "*",
+        dayOfMonth: Any = "*",
+        month: Any = "*",
+        dayOfWeek: Any = "*",
+        force_at_minute: Any = None,
+        force_at_hour: Any = None,
+        force_at_day_of_month: Any = None,
+        force_at_month: Any = None,
+        force_at_day_of_week: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Take over the arguments."""
+        await super().reconfigService(builderNames=builderNames, **kwargs)
+        self._times = _cron_times(minute, hour, dayOfMonth, month, dayOfWeek)
+        forced = (
+            force_at_minute,
+            force_at_hour,
+            force_at_day_of_month,
+            force_at_month,
+            force_at_day_of_week,
+        )
+        given = any(field is not None for field in forced)
+        self._forced_times = _cron_times(*forced) if given else None
+
+    def getNextBuildTime(self, lastActuation: float | None) -> Any:
+        """The first time after the last one."""
+        since = self.now() if lastActuation is None else lastActuation
+        due = self._times.after(since)
+        return due if self._forced_times is None else min(due, self._forced_times.after(since))
+
+    def _must_build(self, before: float) -> bool:
+        return self._forced_times is not None and self._forced_times.after(before) <= self.now()
+
+
+def _cron_times(minute: Any, hour: Any, day_of_month: Any, month: Any, week: Any) -> CronTimes:
+    """A field that is None has its default."""
+    return CronTimes(
+        minute=0 if minute is None else minute,
+        hour="*" if hour is None else hour,
+        day_of_month="*" if day_of_month is None else day_of_month,
+        month="*" if month is None else month,
+        day_of_week="*" if week is None else week,
+    )
+
+
+class Nightly(NightlyBase):
+    """Builds at certain times."""
+
+    def __init__(self, name: str, builderNames: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("reason", "The Nightly scheduler named '%(name)s' triggered this build")
+        super().__init__(name, builderNames, **kwargs)
+
+
+class NightlyTriggerable(NightlyBase):
+    """Builds at certain times what was triggered last since the time before; if anything was."""
+
+    def __init__(self, name: str, builderNames: Any, **kwargs: Any) -> None:
+        kwargs.setdefault(
+            "reason", "The NightlyTriggerable scheduler named '%(name)s' triggered this build"
+        )
+        self._last_trigger: tuple[Any, Properties] | None = None
+        super().__init__(name, builderNames, **kwargs)
+
+    async def activate(self) -> None:
+        """Recall the last trigger, and wait for the next time."""
+        kept = await self.getState("lastTrigger", None)
+        if kept is not None:
+            stamps, properties = kept[:2]
+            self._last_trigger = (stamps_from_json(stamps), as_properties(properties))
+        await super().activate()
+
+    def trigger(
+        self,
+        waited_for: bool,
+        sourcestamps: Sequence[Mapping[str, Any]] | None = None,
+        set_props: Properties | None = None,
+        parent_buildid: int | None = None,
+        parent_relationship: str | None = None,
+    ) -> tuple[Deferred[Added], Deferred[tuple[int, dict[int, int]]]]:
+        """Remember what to build next time; whoever triggers gets SUCCESS at once."""
+        properties = as_properties(set_props)
+        self._last_trigger = (sourcestamps, properties)
+        kept = [stamps_to_json(sourcestamps), properties.asDict(), None, None]
+        self._spawn(self.setState("lastTrigger", kept), "remembering a trigger")
+        ids: Deferred[Added] = Deferred()
+        ids.callback((None, {}))
+        results: Deferred[tuple[int, dict[int, int]]] = Deferred()
+        results.callback((SUCCESS, {}))
+        return ids, results
+
+    async def startBuild(self, changeids: Sequence[int] = ()) -> None:
+        """Build what was triggered last."""
+        trigger, self._last_trigger = self._last_trigger, None
+        if trigger is None:
+            return
+        sourcestamps, properties = trigger
+        await self.addBuildsetForSourceStampsWithDefaults(
+            reason=self.reason, sourcestamps=sourcestamps, properties=properties
+        )
+        await self.setState("lastTrigger", None)
