@@ -1,0 +1,107 @@
+"""Load a tac file; stop what runs or does not."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ci_common import daemon
+from ci_common.daemon import BrokenTac, load_application, run_in_foreground, stop_daemon
+from tests.unit.common.test_pidfile_and_startup import NO_PROCESS
+
+
+@pytest.fixture(autouse=True)
+def keep_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_tac_is_executed_in_its_directory(tmp_path: Path) -> None:
+    (tmp_path / "buildbot.tac").write_text("import os\napplication = os.getcwd(), __file__\n")
+    loaded = load_application(tmp_path)
+    assert loaded.application == (str(tmp_path), str(tmp_path / "buildbot.tac"))
+    assert "os" in loaded.names
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (None, "cannot read .*buildbot.tac: No such file"),
+        ("x = 1", "sets no variable 'application'"),
+        ("x = (", "buildbot.tac:1: '\\(' was never closed"),
+        ("\n1 / 0", "buildbot.tac:2: ZeroDivisionError"),
+        ("def f():\n    int('x')\n\nf()", "buildbot.tac:2: ValueError"),
+    ],
+)
+def test_a_broken_tac_is_explained(tmp_path: Path, text: str | None, why: str) -> None:
+    if text is not None:
+        (tmp_path / "buildbot.tac").write_text(text)
+    with pytest.raises(BrokenTac, match=why):
+        load_application(tmp_path)
+
+
+def test_a_living_process_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "twistd.pid").write_text(str(os.getppid()))
+    said: list[str] = []
+    assert run_in_foreground(tmp_path, say=said.append) == 1
+    assert f"already running as pid {os.getppid()}" in said[0]
+
+
+class Killed:
+    """Stands in for the process table: one process that dies when it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) -> None:
+        self.signals: list[int] = []
+        self.error = error
+        monkeypatch.setattr(daemon, "is_alive", lambda pid: not self.signals)
+        monkeypatch.setattr(os, "kill", self.kill)
+
+    def kill(self, pid: int, number: int) -> None:
+        if self.error is not None:
+            raise self.error
+        self.signals.append(number)
+
+
+class TestStop:
+    def stop(self, basedir: Path, **options: Any) -> tuple[int, str]:
+        said: list[str] = []
+        status = stop_daemon(basedir, say=said.append, **options)
+        return status, "\n".join(said)
+
+    def test_nothing_to_stop_is_said(self, tmp_path: Path) -> None:
+        status, said = self.stop(tmp_path)
+        assert (status, "not running" in said) == (0, True)
+
+    def test_a_stale_pid_file_is_removed(self, tmp_path: Path) -> None:
+        (tmp_path / "twistd.pid").write_text(str(NO_PROCESS))
+        status, said = self.stop(tmp_path)
+        assert (status, "stale pid file" in said) == (0, True)
+        assert not (tmp_path / "twistd.pid").exists()
+
+    @pytest.mark.parametrize(("clean", "number"), [(False, signal.SIGTERM), (True, signal.SIGUSR1)])
+    def test_the_signal_says_how(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean: bool, number: int
+    ) -> None:
+        killed = Killed(monkeypatch)
+        (tmp_path / "twistd.pid").write_text("7")
+        status, said = self.stop(tmp_path, clean=clean)
+        assert (status, said) == (0, "process 7 has ended")
+        assert killed.signals == [number]
+
+    def test_somebody_elses_process_is_left_alone(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Killed(monkeypatch, PermissionError())
+        (tmp_path / "twistd.pid").write_text("7")
+        status, said = self.stop(tmp_path)
+        assert (status, "no permission" in said) == (1, True)
+
+    def test_one_that_does_not_end_in_time_is_a_failure(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Killed(monkeypatch)
+        monkeypatch.setattr(daemon, "is_alive", lambda pid: True)
+        (tmp_path / "twistd.pid").write_text("7")
+        status, said = self.stop(tmp_path, timeout_s=0)
+        assert (status, said) == (1, "process 7 still runs after 0 s")

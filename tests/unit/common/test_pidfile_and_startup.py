@@ -1,0 +1,66 @@
+"""Who serves a directory, and what became of its start."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ci_common import startup
+from ci_common.pidfile import AlreadyRunning, PidFile, is_alive
+from ci_common.startup import FAILED, READY, StartReport
+
+#: Above the largest process id that Linux and macOS give out.
+NO_PROCESS = 2**22 + 7
+
+
+def test_a_process_is_alive_or_not() -> None:
+    assert is_alive(os.getpid())
+    assert not is_alive(NO_PROCESS)
+    assert not is_alive(0)
+
+
+@pytest.mark.parametrize("left_behind", [None, "", "nonsense", str(NO_PROCESS)])
+def test_a_pid_file_is_taken_over_from_the_dead(tmp_path: Path, left_behind: str | None) -> None:
+    file = PidFile(tmp_path / "twistd.pid")
+    if left_behind is not None:
+        file.path.write_text(left_behind)
+    file.take()
+    assert file.read() == os.getpid()
+    file.drop()
+    assert not file.path.exists()
+
+
+def test_a_pid_file_of_the_living_is_respected(tmp_path: Path) -> None:
+    file = PidFile(tmp_path / "twistd.pid")
+    file.path.write_text(str(os.getppid()))
+    with pytest.raises(AlreadyRunning, match=f"already running as pid {os.getppid()}"):
+        file.take()
+    file.drop()
+    assert file.path.exists()
+
+
+class TestReports:
+    @pytest.fixture(autouse=True)
+    def starter(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.path = tmp_path / "report"
+        monkeypatch.setenv(startup.REPORT_VARIABLE, str(self.path))
+        monkeypatch.setattr(startup._Outcome, "failed", False)
+
+    def test_the_first_report_counts(self) -> None:
+        assert startup.read_report(self.path) is None
+        startup.report_ready("works")
+        startup.report_failed("later")
+        assert startup.read_report(self.path) == StartReport(READY, "works")
+
+    def test_a_failure_has_its_reason_and_is_remembered(self) -> None:
+        startup.report_failed("no\nway")
+        assert startup.read_report(self.path) == StartReport(FAILED, "no\nway")
+        assert startup.start_has_failed()
+
+    def test_programs_that_the_daemon_runs_do_not_see_the_report(self) -> None:
+        startup.report_ready()
+        assert startup.REPORT_VARIABLE not in os.environ
+
+    def test_a_starter_that_is_gone_does_no_harm(self, tmp_path: Path) -> None:
+        os.environ[startup.REPORT_VARIABLE] = str(tmp_path / "gone" / "report")
+        startup.report_ready()
