@@ -1,7 +1,8 @@
 """Endpoints of what is held in memory: builders, workers, masters and the like."""
 
-from typing import Any
+from typing import Any, cast
 
+from ci_common.aio import settle
 from ci_master.data.endpoints.answers import Answer, World
 from ci_master.data.endpoints.entities import type_spec
 from ci_master.data.paths import COLLECTION, ENDPOINTS, SINGLE
@@ -175,19 +176,13 @@ async def project(world: World, args: Args, spec: ResultSpec) -> Answer:
 # -- force schedulers ---------------------------------------------------------------------------
 
 
-def _force_schedulers(world: World) -> list[Json]:
-    rows = world.data.schedulers.by_name
-    found = []
-    for one in world.force_schedulers():
-        row = rows.get(one.name)
-        enabled = True if row is None else row.enabled
-        found.append({**one.as_json(), "enabled": enabled})
-    return found
+async def _force_schedulers(world: World) -> list[Json]:
+    return [await settle(one.as_json()) for one in world.force_schedulers()]
 
 
 async def forceschedulers(world: World, args: Args, spec: ResultSpec) -> Answer:
     """All force schedulers, or those that can force a builder."""
-    found = _force_schedulers(world)
+    found = await _force_schedulers(world)
     if "builderid" in args:
         builder_ = world.data.builders.by_id.get(args["builderid"])
         name = builder_.name if builder_ else None
@@ -197,4 +192,7 @@ async def forceschedulers(world: World, args: Args, spec: ResultSpec) -> Answer:
 
 async def forcescheduler(world: World, args: Args, spec: ResultSpec) -> Answer:
     """One force scheduler."""
-    return _first(_force_schedulers(world), "name", args["schedulername"])
+    for one in world.force_schedulers():
+        if one.name == args["schedulername"]:
+            return cast("Json", await settle(one.as_json()))
+    return None

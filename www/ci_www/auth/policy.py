@@ -1,0 +1,50 @@
+"""Who may do what: the one place that answers it, for pages, REST, live events and hooks."""
+
+from fnmatch import fnmatchcase
+from typing import Any
+from urllib.parse import urlsplit
+
+from ci_common.faults import Refused
+from ci_www.parts import WebParts
+
+
+class Policy:
+    """Answers for one web server, from its configuration as it is now."""
+
+    def __init__(self, parts: WebParts) -> None:
+        self._parts = parts
+
+    def may(self, user_info: dict[str, Any], action: str, kind: str = "", key: Any = None) -> bool:
+        """Whether this user may do it.
+
+        Without logins everybody may do everything.
+
+        :param action: ``get``, or the name of the action.
+        :param kind: plural name of the resource's type.
+        :param key: its id or name, if a single one is meant.
+        """
+        return True
+
+    def demand(
+        self, user_info: dict[str, Any], action: str, kind: str = "", key: Any = None
+    ) -> None:
+        """Let it pass, or say why not.
+
+        :raises Refused: with status 403.
+        """
+        if not self.may(user_info, action, kind, key):
+            raise Refused(403, f"you may not {action} {kind}")
+
+    def origin_allowed(self, request: Any, origin: str) -> bool:
+        """Whether scripts of this origin may ask: those of our own, and of ``allowed_origins``."""
+        lowered = origin.lower()
+        allowed = self._parts.www.get("allowed_origins") or [_origin(self._parts.config)]
+        if any(fnmatchcase(lowered, pattern.lower()) for pattern in allowed):
+            return True
+        host = (request.getHeader("host") or "").lower()
+        return bool(host) and urlsplit(lowered).netloc == host
+
+
+def _origin(config: Any) -> str:
+    parts = urlsplit(config.buildbotURL)
+    return f"{parts.scheme}://{parts.netloc}".lower()

@@ -1,0 +1,1 @@
+"""Change hooks: what forges and scripts tell us over HTTP."""

@@ -1,0 +1,64 @@
+"""Dialects of change hooks: how to read a request as changes.
+
+A dialect is a class that is made with the web parts and its options, and has
+``getChanges(request)``, which gives a list of changes (dicts of the arguments of
+``data.changes.add``) and the kind of version control, or something to wait for that does.
+"""
+
+import json
+from typing import Any
+
+from ci_www.parts import WebParts
+
+Changes = list[dict[str, Any]]
+
+
+class Dialect:
+    """Base of dialects; ValueError says to the sender what is wrong."""
+
+    def __init__(self, parts: WebParts, options: Any) -> None:
+        self.parts = parts
+        self.options = options if isinstance(options, dict) else {}
+
+    def getChanges(self, request: Any) -> Any:
+        """(changes, kind of version control or None), at once or later."""
+        raise NotImplementedError
+
+
+class BaseDialect(Dialect):
+    """The form fields of a change, one change a request."""
+
+    def getChanges(self, request: Any) -> tuple[Changes, str | None]:
+        """Read the form."""
+
+        def first(name: str) -> str | None:
+            values = request.args.get(name.encode())
+            return None if not values else str(values[0].decode("utf-8"))
+
+        files = json.loads(first("files") or "[]")
+        properties = json.loads(first("properties") or "{}")
+        when = first("when_timestamp") or first("when")
+        if not isinstance(files, list) or not all(isinstance(name, str) for name in files):
+            raise ValueError("files is not a list of names")
+        if not isinstance(properties, dict):
+            raise ValueError("properties is not an object")
+        change = {
+            "author": first("author") or first("who") or "",
+            "committer": first("committer"),
+            "comments": first("comments") or "",
+            "files": files,
+            "revision": first("revision"),
+            "branch": first("branch"),
+            "category": first("category"),
+            "revlink": first("revlink") or "",
+            "repository": first("repository") or "",
+            "project": first("project") or "",
+            "codebase": first("codebase"),
+            "when_timestamp": float(when) if when else None,
+            "properties": properties,
+        }
+        return [change], None
+
+
+#: Those that need no plugin.
+DIALECTS: dict[str, type[Dialect]] = {"base": BaseDialect}

@@ -1,0 +1,69 @@
+"""The WebSocket server, by Autobahn. Loaded only when somebody connects."""
+
+from typing import Any
+
+from autobahn.twisted.resource import WebSocketResource
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+
+from ci_www.live.conversation import BadFrame, Conversation
+from ci_www.live.hub import Hub
+from ci_www.parts import WebParts
+
+_LONGEST_FRAME = 64 * 1024
+
+
+class EventSocket(WebSocketServerProtocol):
+    """One connection."""
+
+    conversation: Conversation | None = None
+
+    def onOpen(self) -> None:
+        """The handshake is done."""
+        transport: Any = self.transport
+        self.conversation = Conversation(
+            self.factory.hub,
+            lambda text: self.sendMessage(text.encode()),
+            lambda: self.sendClose(1001),
+        )
+        transport.unregisterProducer()  # the HTTP channel's: it is not in charge any more
+        transport.registerProducer(self.conversation.outbox, True)
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        """A frame has come."""
+        if self.conversation is None:
+            return
+        try:
+            self.conversation.heard(payload.decode("utf-8"))
+        except (BadFrame, UnicodeDecodeError):
+            self.dropConnection(abort=True)
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        """The connection is gone."""
+        conversation, self.conversation = self.conversation, None
+        if conversation is not None:
+            conversation.ended()
+
+
+class Factory(WebSocketServerFactory):
+    """Makes connections, for one web server."""
+
+    protocol = EventSocket
+
+    def __init__(self, hub: Hub, parts: WebParts) -> None:
+        super().__init__(reactor=parts.clock)
+        self.hub = hub
+        self.setProtocolOptions(
+            maxFramePayloadSize=_LONGEST_FRAME,
+            maxMessagePayloadSize=_LONGEST_FRAME,
+            autoPingInterval=parts.www.get("ws_ping_interval") or 30,
+            autoPingTimeout=20,
+            openHandshakeTimeout=10,
+            # whose scripts may connect has been decided before
+            allowedOrigins=["*"],
+            allowNullOrigin=True,
+        )
+        self._resource = WebSocketResource(self)
+
+    def upgrade(self, request: Any) -> Any:
+        """Take over a request's connection."""
+        return self._resource.render(request)

@@ -1,0 +1,187 @@
+"""The HTTP side of the web server: limits, headers of every answer, access log, failures."""
+
+import importlib
+import os
+import secrets
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.logfile import LogFile
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+from zope.interface import implementer
+
+from ci_common.aio import spawn
+from ci_www.auth.policy import Policy
+from ci_www.auth.sessions import Sessions
+from ci_www.parts import WebParts
+
+#: A request's body may have this size; forms with files are the longest.
+BODY_BYTES = 32 * 1024 * 1024
+#: Seconds without a byte after which a connection is closed.
+IDLE_S = 60
+#: Size at which the access log is rotated, and how many old ones are kept.
+LOG_BYTES, LOG_FILES = 10_000_000, 10
+
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; frame-src 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'"
+)
+
+#: What every answer carries, unless its resource says otherwise.
+HEADERS = (
+    (b"Content-Security-Policy", CSP.encode()),
+    (b"X-Content-Type-Options", b"nosniff"),
+    (b"Referrer-Policy", b"same-origin"),
+    (b"Permissions-Policy", b"camera=(), geolocation=(), microphone=()"),
+)
+
+
+class WebRequest(Request):
+    """A request whose body is bounded, and whose failure tells no secrets."""
+
+    _body_bytes = 0
+    _refused = False
+
+    def gotLength(self, length: int | None) -> None:
+        """The length of the body is known, or it is sent in pieces (None)."""
+        if length is not None and length > BODY_BYTES:
+            super().gotLength(0)
+            self._refuse_body()
+        else:
+            super().gotLength(length)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """A piece of the body has come."""
+        self._body_bytes += len(data)
+        if self._refused:
+            return
+        if self._body_bytes > BODY_BYTES:
+            self._refuse_body()
+        else:
+            super().handleContentChunk(data)
+
+    def _refuse_body(self) -> None:
+        self._refused = True
+        transport: Any = self.channel.transport
+        transport.write(
+            b"HTTP/1.1 413 Request Entity Too Large\r\nConnection: close\r\n"
+            b"Content-Length: 0\r\n\r\n"
+        )
+        self.channel.loseConnection()
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """The whole request is here."""
+        if not self._refused:
+            super().requestReceived(command, path, version)
+
+    def render(self, resrc: IResource) -> None:
+        """Have a resource answer."""
+        self.responseHeaders.removeHeader(b"server")
+        for name, value in HEADERS:
+            self.responseHeaders.setRawHeaders(name, [value])
+        super().render(resrc)
+
+    def processingFailed(self, reason: Any) -> None:
+        """A resource raised something: log it, and tell the client under which number."""
+        number = secrets.token_hex(4)
+        self._log.failure("request {number} ({uri}) failed", reason, number=number, uri=self.uri)
+        if self.finished or self._disconnected:
+            return
+        if self.startedWriting:
+            transport: Any = self.transport
+            transport.abortConnection()
+            return
+        body = f"<!doctype html><title>Error</title><h1>The server failed</h1><p>Request {number}."
+        self.setResponseCode(500)
+        self.setHeader(b"Content-Type", b"text/html; charset=utf-8")
+        self.setHeader(b"Content-Length", b"%d" % len(body))
+        self.write(body.encode())
+        self.finish()
+
+
+class WebSite(Site):
+    """The site: also gives requests what they need to know who asks."""
+
+    displayTracebacks = False
+
+    def __init__(
+        self, root: IResource, reactor: Any, *, sessions: Sessions, policy: Policy
+    ) -> None:
+        super().__init__(root, requestFactory=WebRequest, timeout=IDLE_S, reactor=reactor)
+        self.logins = sessions
+        self.policy = policy
+        self._access_log: LogFile | None = None
+
+    def reconfigure(self, www: dict[str, Any], basedir: str) -> None:
+        """Take over what concerns the access log."""
+        self._close_log()
+        name = www.get("logfileName")
+        if not name:
+            return
+        path = os.path.join(basedir, name)
+        self._access_log = LogFile(
+            os.path.basename(path),
+            os.path.dirname(path) or ".",
+            rotateLength=www.get("logRotateLength") or LOG_BYTES,
+            maxRotatedFiles=www.get("maxRotatedFiles") or LOG_FILES,
+        )
+
+    def startFactory(self) -> None:
+        """Somebody listens for us."""
+        super().startFactory()
+        self.logFile = None  # ours is opened by reconfigure()
+
+    def stopFactory(self) -> None:
+        """Nobody listens for us any more."""
+        self.logFile = None
+        super().stopFactory()
+
+    def log(self, request: Any) -> None:
+        """Note an answered request in the access log."""
+        if self._access_log is not None:
+            line = self._logFormatter(self._logDateTime, request)
+            self._access_log.write(line.encode("utf-8", "backslashreplace") + b"\n")
+
+    def _close_log(self) -> None:
+        access_log, self._access_log = self._access_log, None
+        if access_log is not None:
+            access_log.close()
+
+
+@implementer(IResource)
+class LazyPages(Resource):
+    """The pages, loaded in a thread when the first one is asked for."""
+
+    isLeaf = True
+    _log = Logger()
+
+    def __init__(self, parts: WebParts) -> None:
+        super().__init__()
+        self._parts = parts
+        self._pages: IResource | None = None
+
+    def render(self, request: Any) -> Any:
+        """Answer with a page."""
+        if self._pages is not None:
+            return self._pages.render(request)
+        loaded: Deferred[Any] = spawn(self._load(), self._log, "loading the pages")
+        loaded.addCallback(lambda _done: self._render(request))
+        return NOT_DONE_YET
+
+    async def _load(self) -> None:
+        module = await self._parts.in_thread(importlib.import_module, "ci_www.pages.site")
+        if self._pages is None:
+            self._pages = module.make_pages(self._parts)
+
+    def _render(self, request: Any) -> None:
+        if request._disconnected:
+            return
+        if self._pages is None:
+            request.setResponseCode(503)
+            request.write(b"The pages could not be loaded.\n")
+            request.finish()
+            return
+        request.render(self._pages)
