@@ -1,0 +1,227 @@
+"""Acts of the data room: memory at once, rows in order, events after the commit."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from ci_common.results import CANCELLED, FAILURE, RETRY, SKIPPED, SUCCESS
+from ci_master.data.builders import BuilderSpec, ProjectSpec
+from ci_master.data.model import Request
+from ci_master.storage import schema
+from tests.storage.harness import Desk
+
+STAMP = {"branch": "main", "revision": "abc", "repository": "r"}
+
+
+@pytest.fixture
+def desk(desk: Desk) -> Desk:
+    desk.run(desk.data.builders.sync([BuilderSpec("b1", tags=("x",)), BuilderSpec("b2")]))
+    desk.run(desk.data.workers.sync({"w1": [1, 2]}))
+    return desk
+
+
+def a_request(desk: Desk, **more: Any) -> Request:
+    _, requests = desk.run(desk.data.buildsets.add(builderids=[1], sourcestamps=[STAMP], **more))
+    return desk.data.requests.open[requests[1]]
+
+
+def rows(desk: Desk, table: Any) -> list[Any]:
+    desk.settle()
+    return list(desk.run(desk.store.read(lambda tx: tx.execute(select(table)).all())))
+
+
+def test_a_change_is_stored_and_told_as_one(desk: Desk) -> None:
+    changeid = desk.run(
+        desk.data.changes.add(
+            author="ana", comments="fix\0it", revision="abc", branch="main", files=["b", "a"],
+            properties={"p": 1, "q": (2, "Mine")},
+        )
+    )  # fmt: skip
+    found = desk.run(desk.data.changes.get(changeid))
+    assert found == desk.messages[desk.events.index(("changes", "1", "new"))]
+    assert found is not None
+    assert found["files"] == ["a", "b"]
+    assert found["properties"] == {"p": [1, "Change"], "q": [2, "Mine"]}
+    assert "\0" not in found["comments"]
+
+
+def test_a_change_knows_the_one_before_it_on_its_branch(desk: Desk) -> None:
+    for branch in ("main", "other", "main"):
+        desk.run(desk.data.changes.add(author="a", comments="", branch=branch))
+    found = desk.run(desk.data.changes.get_many([1, 2, 3]))
+    assert [change["parent_changeids"] for change in found] == [[], [], [1]]
+
+
+def test_equal_source_stamps_share_a_row(desk: Desk) -> None:
+    first, second = a_request(desk), a_request(desk)
+    assert first.buildset.sourcestamps == second.buildset.sourcestamps
+    assert len(rows(desk, schema.sourcestamps)) == 1
+
+
+def test_a_patch_makes_a_stamp_of_its_own(desk: Desk) -> None:
+    patched = {**STAMP, "patch": {"body": b"--- a\n", "level": 1, "author": "x", "comment": ""}}
+    _, requests = desk.run(desk.data.buildsets.add(builderids=[1], sourcestamps=[patched]))
+    stamp = desk.data.requests.open[requests[1]].buildset.sourcestamps[0]
+    assert stamp["patch"]["level"] == 1
+    body = desk.run(desk.data.sourcestamps.patch_body(stamp["patch"]["patchid"]))
+    assert body == b"--- a\n"
+
+
+def test_a_request_is_claimed_once(desk: Desk) -> None:
+    request = a_request(desk)
+    assert desk.run(desk.data.requests.claim([request.id]))
+    assert not desk.run(desk.data.requests.claim([request.id]))
+    assert request.id not in desk.data.requests.waiting
+    assert rows(desk, schema.buildrequests)[0].claimed_by_masterid == desk.data.master_id
+
+
+def test_a_request_that_another_master_took_stays_theirs(desk: Desk) -> None:
+    request = a_request(desk)
+    taken = {"claimed_by_masterid": 77, "claimed_at": 1}
+    desk.store.update(schema.buildrequests, request.id, taken)
+    assert not desk.run(desk.data.requests.claim([request.id]))
+    assert rows(desk, schema.buildrequests)[0].claimed_by_masterid == 77
+
+
+def test_all_requests_are_claimed_or_none(desk: Desk) -> None:
+    first, second = a_request(desk), a_request(desk)
+    desk.store.update(schema.buildrequests, second.id, {"claimed_by_masterid": 77})
+    assert not desk.run(desk.data.requests.claim([first.id, second.id]))
+    assert rows(desk, schema.buildrequests)[0].claimed_by_masterid is None
+    assert first.id in desk.data.requests.waiting
+
+
+def test_a_buildset_ends_with_its_last_request_and_its_worst_result(desk: Desk) -> None:
+    bsid, ids = desk.run(desk.data.buildsets.add(builderids=[1, 2], sourcestamps=[STAMP]))
+    desk.data.requests.complete([ids[1]], FAILURE)
+    assert bsid in desk.data.buildsets.open
+    desk.data.requests.complete([ids[2]], SUCCESS)
+    row = rows(desk, schema.buildsets)[0]
+    assert (row.complete, row.results) == (True, FAILURE)
+    assert desk.events[-1] == ("buildsets", str(bsid), "complete")
+    assert not desk.data.requests.open
+
+
+@pytest.mark.parametrize(("result", "combined"), [(SKIPPED, SUCCESS), (CANCELLED, CANCELLED)])
+def test_a_request_may_end_without_a_build(desk: Desk, result: int, combined: int) -> None:
+    request = a_request(desk)
+    desk.data.requests.complete([request.id], result)
+    assert rows(desk, schema.buildsets)[0].results == combined
+
+
+def test_a_build_leaves_its_rows_and_its_builders_summary(desk: Desk) -> None:
+    request = a_request(desk)
+    desk.run(desk.data.requests.claim([request.id]))
+    data = desk.data
+    build = data.builds.start(1, request, 1)
+    data.builds.announce(build)
+    data.builds.set_properties(build, {"owner": ("ana", "Form")})
+    step = data.steps.add(build, "test")
+    again = data.steps.add(build, "test")
+    data.steps.start(step, locks_acquired=True)
+    data.steps.add_url(step, "report", "https://example.org/")
+    data.steps.finish(step, SUCCESS, False)
+    data.builds.set_state(build, "build successful")
+    data.builds.finish(build, SUCCESS)
+    data.requests.complete([request.id], SUCCESS)
+    assert again.name == "test_1"
+    stored = rows(desk, schema.builds)[0]
+    assert (stored.number, stored.results, stored.state_string) == (1, 0, "build successful")
+    assert rows(desk, schema.steps)[0].results == SUCCESS
+    summary = data.builders.by_id[1].summary
+    assert summary.recent == [(1, SUCCESS)]
+    own = [key for key in desk.events if key[:2] == ("builds", "1") and key[2] != "steps"]
+    assert own == [
+        ("builds", "1", "new"),
+        ("builds", "1", "properties", "update"),
+        ("builds", "1", "update"),
+        ("builds", "1", "finished"),
+    ]
+
+
+def test_a_restart_ends_what_was_running_and_asks_for_it_again(desk: Desk) -> None:
+    request = a_request(desk, properties={"p": (1, "Scheduler")})
+    desk.run(desk.data.requests.claim([request.id]))
+    build = desk.data.builds.start(1, request, 1)
+    step = desk.data.steps.add(build, "test")
+    desk.data.steps.start(step)
+    log = desk.data.logs.open(step, "stdio")
+    log.append("o", b"one\ntwo\n")
+    desk.data.logs.flush()
+    desk.settle()
+    desk.crash()
+    desk.open()
+    assert desk.data.abandoned_builds == [build.id]
+    waiting = desk.data.requests.waiting[request.id]
+    assert waiting.buildset.properties == {"p": (1, "Scheduler")}
+    assert waiting.buildset.sourcestamps[0]["revision"] == "abc"
+    assert rows(desk, schema.builds)[0].results == RETRY
+    stored_log = rows(desk, schema.logs)[0]
+    assert (stored_log.complete, stored_log.num_lines) == (True, 2)
+    assert desk.data.builders.by_name["b1"].next_number == 2
+
+
+def test_builders_that_are_no_longer_configured_stay_as_retired(desk: Desk) -> None:
+    desk.run(desk.data.builders.sync([BuilderSpec("b2", description="new")]))
+    assert not desk.data.builders.by_name["b1"].active
+    assert desk.data.builders.by_name["b2"].description == "new"
+    desk.crash()
+    desk.open()
+    assert not desk.data.builders.by_name["b1"].active
+    assert desk.data.builders.by_name["b1"].tags == ["x"]
+
+
+def test_syncing_what_has_not_changed_writes_nothing(desk: Desk) -> None:
+    desk.settle()
+    desk.events.clear()
+    desk.run(desk.data.builders.sync([BuilderSpec("b1", tags=("x",)), BuilderSpec("b2")]))
+    assert desk.events == []
+
+
+def test_a_builder_belongs_to_its_project(desk: Desk) -> None:
+    desk.run(desk.data.projects.sync([ProjectSpec("p", "p")]))
+    desk.run(desk.data.builders.sync([BuilderSpec("b1", project="p")]))
+    project = desk.data.projects.by_name["p"]
+    assert desk.data.builders.by_name["b1"].projectid == project.id
+
+
+def test_workers_remember_what_people_said_of_them(desk: Desk) -> None:
+    worker = desk.data.workers.by_name["w1"]
+    desk.data.workers.connected(worker, {"admin": "ana", "version": "1"})
+    desk.data.workers.set_paused(worker, True, "disk")
+    desk.settle()
+    desk.crash()
+    desk.open()
+    worker = desk.data.workers.by_name["w1"]
+    assert (worker.paused, worker.pause_reason, worker.connected) == (True, "disk", False)
+    assert worker.info["admin"] == "ana"
+    assert worker.configured_on == [(1, 1), (2, 1)]
+    kinds = [row.kind for row in rows(desk, schema.worker_events)]
+    assert kinds == ["connected", "paused"]
+
+
+def test_services_remember_values_between_runs(desk: Desk) -> None:
+    desk.run(desk.data.state.set("poller", "GitPoller", "lastRev", {"main": "abc"}))
+    desk.run(desk.data.state.set("poller", "GitPoller", "lastRev", {"main": "def"}))
+    desk.settle()
+    desk.crash()
+    desk.open()
+    get = desk.data.state.get
+    assert desk.run(get("poller", "GitPoller", "lastRev")) == {"main": "def"}
+    assert desk.run(get("poller", "GitPoller", "other", None)) is None
+    with pytest.raises(KeyError, match="has no state 'other'"):
+        desk.run(get("poller", "GitPoller", "other"))
+
+
+def test_changes_kept_for_a_scheduler_survive_a_restart(desk: Desk) -> None:
+    desk.run(desk.data.schedulers.sync(["s"]))
+    row = desk.data.schedulers.by_name["s"]
+    for _ in range(3):
+        changeid = desk.run(desk.data.changes.add(author="a", comments=""))
+        desk.data.scheduler_changes.add(row.id, changeid, changeid != 2)
+    desk.data.scheduler_changes.remove(row.id, [1])
+    desk.settle()
+    desk.crash()
+    desk.open()
+    assert desk.run(desk.data.scheduler_changes.pending(row.id)) == [(2, False), (3, True)]

@@ -1,0 +1,104 @@
+"""Databases are brought to our tables, and others are refused with a reason."""
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import inspect, text
+
+from ci_master.storage import engine as engines
+from ci_master.storage import migrate
+from ci_master.storage.engine import DatabaseUnusable, one_off_engine
+from ci_master.storage.migrations.versions import v0001_first_tables
+from ci_master.storage.schema import SCHEMA_VERSION, metadata
+
+
+@pytest.fixture
+def basedir(tmp_path: Path) -> str:
+    return str(tmp_path)
+
+
+def test_the_migrations_lead_to_the_tables(database_url: str, basedir: str) -> None:
+    engine = one_off_engine(engines.database_url(database_url, basedir))
+    with engine.begin() as connection:
+        context = MigrationContext.configure(connection)
+        with Operations.context(context):
+            v0001_first_tables.upgrade()
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
+
+
+def test_an_empty_database_gets_the_tables_once(database_url: str, basedir: str) -> None:
+    assert migrate.upgrade(database_url, basedir).startswith("created the tables")
+    assert "up to date" in migrate.upgrade(database_url, basedir)
+    migrate.check_version(database_url, basedir)
+
+
+def test_a_newer_database_is_refused_and_left_alone(database_url: str, basedir: str) -> None:
+    migrate.upgrade(database_url, basedir)
+    _set_version(database_url, basedir, "9001")
+    for call in (migrate.check_version, migrate.upgrade):
+        with pytest.raises(DatabaseUnusable, match=r"newer than this ci-master knows"):
+            call(database_url, basedir)
+    assert _version(database_url, basedir) == "9001"
+
+
+def test_buildbots_database_is_recognised(database_url: str, basedir: str) -> None:
+    migrate.upgrade(database_url, basedir)
+    _set_version(database_url, basedir, "067")
+    with pytest.raises(DatabaseUnusable, match="Buildbot"):
+        migrate.check_version(database_url, basedir)
+
+
+def test_an_older_database_wants_an_upgrade(database_url: str, basedir: str) -> None:
+    migrate.upgrade(database_url, basedir)
+    _set_version(database_url, basedir, "0000")
+    with pytest.raises(DatabaseUnusable, match="upgrade-master"):
+        migrate.check_version(database_url, basedir)
+
+
+def test_tables_of_something_else_are_not_touched(database_url: str, basedir: str) -> None:
+    engine = one_off_engine(engines.database_url(database_url, basedir))
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE recipes (id INTEGER)"))
+    with pytest.raises(DatabaseUnusable, match="something else"):
+        migrate.upgrade(database_url, basedir)
+    with engine.connect() as connection:
+        assert inspect(connection).get_table_names() == ["recipes"]
+    engine.dispose()
+
+
+def test_an_unreachable_database_is_told_with_its_reason(basedir: str) -> None:
+    with pytest.raises(DatabaseUnusable, match="cannot be reached"):
+        migrate.check_version("postgresql://nobody:secret@127.0.0.1:1/none", basedir)
+    with pytest.raises(DatabaseUnusable) as raised:
+        migrate.upgrade("postgresql://nobody:secret@127.0.0.1:1/none", basedir)
+    assert "secret" not in str(raised.value)
+
+
+def test_a_missing_file_says_how_to_make_it(basedir: str) -> None:
+    with pytest.raises(DatabaseUnusable, match=r"does not exist;.*upgrade-master"):
+        migrate.check_version("sqlite:///nowhere.sqlite", basedir)
+
+
+def test_the_version_is_that_of_the_last_migration() -> None:
+    assert v0001_first_tables.revision == SCHEMA_VERSION
+
+
+def _set_version(url: str, basedir: str, version: str) -> None:
+    engine = one_off_engine(engines.database_url(url, basedir))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": version})
+    engine.dispose()
+
+
+def _version(url: str, basedir: str) -> str | None:
+    engine = one_off_engine(engines.database_url(url, basedir))
+    with engine.connect() as connection:
+        found: str | None = connection.execute(
+            text("SELECT version_num FROM alembic_version")
+        ).scalar()
+    engine.dispose()
+    return found
