@@ -46,7 +46,7 @@ def make_worker(home: Path, name: str, master: Path) -> None:
     if (home / TAC).exists():
         return
     address = f"localhost:{_port(master, 'WORKER_PORT')}"
-    command = [sys.executable, "-m", "ci_worker.cli.main", "create-worker", "--relocatable"]
+    command = [sys.executable, "-m", "ci_worker", "create-worker", "--relocatable"]
     done = subprocess.run(
         [*command, str(home), address, name, PASSWORD], capture_output=True, text=True
     )

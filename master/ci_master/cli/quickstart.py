@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
         processes.start("master", [sys.executable, "-m", "ci_master.cli.main"])
         processes.wait_for_port(port, START_TIMEOUT_S)
         for name in WORKERS:
-            processes.start(name, [sys.executable, "-m", "ci_worker.cli.main"])
+            processes.start(name, [sys.executable, "-m", "ci_worker"])
         print(_welcome(home, port), flush=True)
         return _watch(processes, repository, with_pushes=not options.no_pushes)
 
