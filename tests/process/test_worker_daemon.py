@@ -93,3 +93,11 @@ def test_a_directory_that_can_be_moved_works_after_the_move(tmp_path: Path) -> N
     assert ci_worker("start", str(home.basedir)).returncode == 0
     assert (home.basedir / "twistd.log").exists()
     home.cleanup()
+
+
+def test_a_tac_that_buildbot_made_starts_our_worker(home: WorkerHome) -> None:
+    tac = home.basedir / "buildbot.tac"
+    text = tac.read_text()
+    tac.write_text(text.replace("from ci_worker.bot import", "from buildbot_worker.bot import"))
+    started = ci_worker("start", str(home.basedir))
+    assert started.returncode == 0, started.stdout
