@@ -4,7 +4,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from twisted.application.service import IService, MultiService
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
@@ -22,6 +23,7 @@ from ci_master.config.plan import Plan
 from ci_master.data.data import Data
 from ci_master.events.bus import Bus
 from ci_master.queue.queue import Queue
+from ci_master.schedulers.actions import register_actions
 from ci_master.schedulers.triggering import TriggerBoard
 from ci_master.secrets.registry import Secrets
 from ci_master.storage.store import Store
@@ -88,7 +90,8 @@ class House:
             )
         self.site = make_site(self, config)
         self.facade.open(self.data, config)
-        board = TriggerBoard(self.data, self.bus, lambda: self.schedulers.running)
+        board = TriggerBoard(self._running_schedulers)
+        register_actions(self.data, self._running_schedulers)
         self.env = BuildEnv(
             data=self.data,
             clock=self.reactor,
@@ -101,13 +104,22 @@ class House:
         )
         self.registry = WorkerRegistry(self.site)
         self.queue = Queue(
-            self.data, self.registry, self.locks, self.reactor, self._start_build, config
+            self.data,
+            self.registry,
+            self.locks,
+            self.reactor,
+            self._start_build,
+            config,
+            master=self.facade,
         )
         self.schedulers = Members("scheduler", self.site, self._parent)
         self.change_sources = Members("change source", self.site, self._parent)
         self.services = Members("service", self.site, self._parent)
         self.registry.setServiceParent(self._parent)
         self.queue.setServiceParent(self._parent)
+
+    def _running_schedulers(self) -> list[Any]:
+        return list(self.schedulers.running.values())
 
     async def _start_build(self, builder: Builder, requests: Sequence[Any], slot: Any) -> int:
         factory_class = getattr(builder.config.factory, "buildClass", None) or Build
@@ -175,6 +187,7 @@ class House:
 
             self.web = make_web_server(self, config, self._log_rotation)
             self.web.setServiceParent(self._parent)
+        self.web.parts.config = config
         await self.web.reconfigure(config.www)
 
     # -- the end
@@ -185,28 +198,25 @@ class House:
 
     async def close(self) -> None:
         """Stop everything, in the order that loses nothing."""
-        for service in self._outside_first():
-            await _disown(service)
+        for members in (self._members("change_sources"), self._members("schedulers")):
+            if members is not None:
+                await members.close()
+        # The queue waits for its builds, which end when their workers' connections do.
+        await gatherResults(
+            [_disowned(getattr(self, name, None)) for name in ("queue", "registry")]
+        )
+        await _disowned(self.web)
+        services = self._members("services")
+        if services is not None:
+            await services.close()
         if hasattr(self, "data"):
             await self.data.close()
-            await self.secrets.stop()
+        await self.secrets.stop()
         if hasattr(self, "store"):
             await self.store.close()
 
-    def _outside_first(self) -> list[Any]:
-        members = [
-            *(getattr(self, name, None) for name in ("change_sources", "schedulers")),
-        ]
-        found: list[Any] = []
-        for group in members:
-            if group is not None:
-                found += group.running.values()
-        for name in ("queue", "registry", "web"):
-            service = getattr(self, name, None)
-            if service is not None:
-                found.append(service)
-        if hasattr(self, "services"):
-            found += self.services.running.values()
+    def _members(self, name: str) -> Members | None:
+        found: Members | None = getattr(self, name, None)
         return found
 
     def greeting(self) -> list[str]:
@@ -234,12 +244,8 @@ def _kept(differences: Plan, kind: str) -> list[Any]:
     ]
 
 
-async def _disown(service: Any) -> None:
-    parent = IService(service).parent
-    if parent is not None:
-        await _as_deferred(service.disownServiceParent())
-
-
-async def _as_deferred(value: Any) -> None:
-    if value is not None:
-        await value
+def _disowned(service: Any) -> Deferred[Any]:
+    """Stop a service; fires when it has stopped."""
+    if service is None or service.parent is None:
+        return succeed(None)
+    return maybeDeferred(service.disownServiceParent)

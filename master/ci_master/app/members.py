@@ -34,6 +34,11 @@ class Members:
         for new in sorted(difference.added, key=lambda one: -one.reconfig_priority):
             await self._add(new)
 
+    async def close(self) -> None:
+        """Stop them all."""
+        for name in list(self.running):
+            await self._remove(name)
+
     async def _add(self, service: BuildbotService) -> None:
         self.running[str(service.name)] = service
         await service.enter(self._site)
