@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """A farm with a day of history, made through the same acts that the engine uses."""
 
 import random

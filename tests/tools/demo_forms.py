@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Force schedulers with every type of parameter, as pages see them."""
 
 from types import SimpleNamespace
@@ -71,7 +72,8 @@ def force_schedulers() -> list[Any]:
             label="Force a build",
             buttonName="Force a build",
             builderNames=["linux-py311", "linux-py312", "docs", "lint", "deploy staging"],
-            all_fields=[SimpleNamespace(getSpec=lambda spec=spec: spec) for spec in FIELDS],
+            enabled=True,
+            form_fields=lambda _builder: FIELDS,
         )
     ]
 

@@ -12,14 +12,30 @@ from typing import Any
 from twisted.internet import defer, endpoints, reactor, threads
 from twisted.web.server import Site
 
+from ci_common.faults import Refused
 from ci_master.data.data import Data
 from ci_master.data.views import Views
 from ci_master.events.bus import Bus
 from ci_master.storage.migrate import upgrade
 from ci_master.storage.store import Store
-from ci_www.pages.site import PageSite, viewer_of_cookies
+from ci_www.pages.page import Viewer
+from ci_www.pages.site import Access, PageSite, viewer_of_cookies
 from tests.tools.demo_farm import Story, TravelClock
 from tests.tools.demo_forms import force_schedulers, register_actions
+
+
+class Everyone(Access):
+    """Lets everyone do everything, as ``ana``."""
+
+    def viewer(self, request: Any) -> Viewer:
+        return viewer_of_cookies(request, user="ana", csrf="token")
+
+    def check(self, request: Any, token: str) -> None:
+        if token != "token":
+            raise Refused(403, "the form has no token")
+
+    def demand(self, request: Any, action: str, kind: str, key: Any) -> None:
+        """Nothing is forbidden."""
 
 
 async def make_site(directory: str, *, hours: int = 30) -> tuple[Site, Data]:
@@ -41,12 +57,7 @@ async def make_site(directory: str, *, hours: int = 30) -> tuple[Site, Data]:
         force_schedulers=force_schedulers,
         basedir=directory,
     )
-    pages = PageSite(
-        parts,
-        Views(store),
-        viewer_of=lambda _parts, request: viewer_of_cookies(request, user="ana", csrf="token"),
-    )
-    return Site(pages), data
+    return Site(PageSite(parts, Views(store), access=Everyone())), data
 
 
 async def main(port: str) -> None:

@@ -151,10 +151,32 @@ class Views:
         return await self._read(lambda tx: _logs.window(tx, logid, first, count))
 
     async def log_search(
-        self, logid: int, pattern: "re.Pattern[bytes]", limit: int
+        self, logid: int, needle: str, *, case: bool, limit: int
     ) -> tuple[int, list[int]]:
-        """How many lines match, and the first of them."""
-        return await self._read(lambda tx: _logs.search(tx, logid, pattern, limit=limit))
+        """How many lines contain a text, and the first of them (from 0)."""
+        return await self._read(lambda tx: _logs.search(tx, logid, needle, case=case, limit=limit))
+
+    async def log_opening(
+        self, log: LogLine, count: int, *, line: int | None, error: "re.Pattern[bytes] | None"
+    ) -> tuple[int, list[tuple[str, str]], int | None]:
+        """What a viewer shows first: lines around ``line``, else around the first error, else
+        the end.
+
+        :param line: from 0; None to choose.
+        :param error: looked for in the first 200 000 lines.
+        :returns: number of the first line (from 0), the lines, and the line of the error.
+        """
+
+        def work(tx: Connection) -> tuple[int, list[tuple[str, str]], int | None]:
+            found = None
+            if error is not None:
+                found = _logs.first_match(tx, log.id, error, within=200_000)
+            middle = line if line is not None else found
+            first = log.num_lines - count if middle is None else middle - count // 3
+            first = max(0, min(first, log.num_lines - count))
+            return first, _logs.window(tx, log.id, first, count), found
+
+        return await self._read(work)
 
     async def log_block(self, logid: int, from_line: int) -> tuple[bytes, int | None]:
         """A block of raw text, and the line to go on from."""

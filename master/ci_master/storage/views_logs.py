@@ -85,31 +85,47 @@ def window(tx: Connection, logid: int, first: int, count: int) -> list[tuple[str
 
 
 def search(
-    tx: Connection, logid: int, pattern: "re.Pattern[bytes]", *, limit: int = 10_000
+    tx: Connection, logid: int, needle: str, *, case: bool, limit: int = 10_000
 ) -> tuple[int, list[int]]:
-    """Find the lines that match, escapes taken out before.
+    """Find the lines that contain a text, escapes taken out before.
 
-    :param pattern: matches within one line; compiled with ``re.MULTILINE``.
+    :param case: whether upper and lower case differ (of ASCII letters).
     :returns: how many lines match, and the numbers (from 0) of the first ``limit``.
     """
-    total = 0
+    wanted = needle.encode() if case else needle.encode().lower()
+    total, line = 0, 0
     hits: list[int] = []
-    line = 0
     for _letter, count, text in logchunks.runs_of(tx, logid, 0, _ALL):
         if b"\x1b" in text:
             text = _ESCAPE.sub(b"", text)
-        at, here, last = 0, line, -1
-        for match in pattern.finditer(text):
-            here += text.count(b"\n", at, match.start())
-            at = match.start()
-            if here == last or match.start() == len(text):
-                continue
-            last = here
+        if not case:
+            text = text.lower()
+        at, counted, here = text.find(wanted), 0, line
+        while at >= 0:
+            here += text.count(b"\n", counted, at)
+            counted = at
             total += 1
             if len(hits) < limit:
                 hits.append(here)
+            end = text.find(b"\n", at)
+            at = text.find(wanted, end) if end >= 0 else -1
         line += count
     return total, hits
+
+
+def first_match(
+    tx: Connection, logid: int, pattern: "re.Pattern[bytes]", *, within: int
+) -> int | None:
+    """The first line (from 0) of the first ``within`` lines of a log that a pattern finds."""
+    line = 0
+    for letter, count, text in logchunks.runs_of(tx, logid, 0, within):
+        if letter != "h":
+            bare = _ESCAPE.sub(b"", text) if b"\x1b" in text else text
+            match = pattern.search(bare)
+            if match is not None:
+                return line + bare.count(b"\n", 0, match.start())
+        line += count
+    return None
 
 
 def tail(tx: Connection, log: LogLine, count: int) -> list[tuple[str, str]]:

@@ -30,6 +30,8 @@ class Ask:
     args: Mapping[str, list[str]] = field(default_factory=dict)
     form: Mapping[str, list[str]] = field(default_factory=dict)  # of a POST
     request: Any = None
+    #: Raises Refused if the viewer may not do it: (action, kind, key).
+    demand: Callable[[str, str, Any], None] = lambda _action, _kind, _key: None
 
     @property
     def data(self) -> Any:

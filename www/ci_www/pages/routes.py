@@ -4,7 +4,20 @@ import re
 from collections.abc import Iterator
 from urllib.parse import unquote
 
-from ci_www.pages import build, builder, builders, home
+from ci_www.pages import (
+    actions,
+    build,
+    builder,
+    builders,
+    changes,
+    force,
+    home,
+    log,
+    queue,
+    settings,
+    workers,
+)
+from ci_www.pages.formdata import read_form
 from ci_www.pages.page import PageFunction
 
 _NUMBER = r"\d{1,9}"
@@ -49,9 +62,32 @@ GET = [
         for alias in ("latest", "latest-success", "latest-failure")
     ),
     Route("/builds/<buildid:id>", build.build_by_id),
+    Route("/queue", queue.queue),
+    Route("/pendingbuildrequests", queue.queue),
+    Route("/buildrequests/<requestid:id>", queue.request),
+    Route("/buildsets/<bsid:id>", queue.buildset),
+    Route("/workers", workers.workers),
+    Route("/workers/<name>", workers.worker),
+    Route("/changes", changes.changes),
+    Route("/changes/<changeid:id>", changes.change),
+    Route("/revisions/<prefix>", changes.revision),
+    Route("/force/<name>", force.form),
+    Route("/settings", settings.settings),
+    Route("/about", settings.about),
+    Route(_LOG, log.log),
+    Route(f"{_LOG}/lines", log.log_lines),
+    Route(f"{_LOG}/search", log.log_search),
+    Route(f"{_LOG}/raw", log.log_text, how="raw"),
+    Route(f"{_LOG}/download", log.log_text, how="download"),
 ]
 
-POST: list[Route] = []
+POST = [
+    Route(_BUILD, actions.build_action),
+    Route("/buildrequests/<requestid:id>", actions.request_action),
+    Route("/workers/<name>", actions.worker_action),
+    Route("/force/<name>", force.submit),
+    Route("/settings", settings.save),
+]
 
 
 def find(routes: list[Route], path: str) -> Iterator[tuple[Route, dict[str, str]]]:
@@ -60,3 +96,6 @@ def find(routes: list[Route], path: str) -> Iterator[tuple[Route, dict[str, str]
         values = route.match(path)
         if values is not None:
             yield route, values
+
+
+__all__ = ["GET", "POST", "Route", "find", "read_form"]

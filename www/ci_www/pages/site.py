@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 from zoneinfo import ZoneInfo
 
 from twisted.internet.defer import Deferred
@@ -18,6 +18,7 @@ from zope.interface import implementer
 from ci_common.aio import spawn
 from ci_common.faults import Refused
 from ci_master.data.views import Views
+from ci_www import auth
 from ci_www.pages import routes
 from ci_www.pages.assets import Assets
 from ci_www.pages.lookup import Moved
@@ -62,7 +63,7 @@ class PageSite(Resource):
         parts: Any,
         views: Any,
         *,
-        viewer_of: Callable[[Any, Any], Viewer] | None = None,
+        access: "Access | None" = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         super().__init__()
@@ -70,7 +71,7 @@ class PageSite(Resource):
         self.views = views
         self.assets = Assets(STATIC)
         self.renderer = Renderer(self.assets)
-        self._viewer_of = viewer_of or viewer_from
+        self._access = access or Access()
         self._now = clock or (parts.clock.seconds if parts.clock else time.time)
 
     def getChild(self, path: bytes, request: Any) -> IResource:
@@ -111,7 +112,7 @@ class PageSite(Resource):
     # -- pages --------------------------------------------------------------------------------
 
     async def _answer(self, request: Any, path: str) -> None:
-        viewer = self._viewer_of(self.parts, request)
+        viewer = self._access.viewer(request)
         ask = Ask(
             parts=self.parts,
             views=self.views,
@@ -120,6 +121,7 @@ class PageSite(Resource):
             path=path,
             args=_query(request),
             request=request,
+            demand=lambda *what: self._access.demand(request, *what),
         )
         try:
             answer = await self._page(ask, request)
@@ -145,7 +147,8 @@ class PageSite(Resource):
         path = ask.path.rstrip("/") or "/"
         for route, values in routes.find(table, path):
             if method == "POST":
-                ask.form = await routes.read_form(request)
+                ask.form = routes.read_form(request)
+                self._access.check(request, (ask.form.get("csrf") or [""])[0])
             return await route.page(ask, **values)
         raise NotThere("There is no such page.", [("overview", "/"), ("all builders", "/builders")])
 
@@ -212,12 +215,26 @@ class PageSite(Resource):
             request.finish()
 
 
-def viewer_from(parts: Any, request: Any) -> Viewer:
-    """Who looks, from the session and the cookies of a request."""
-    from ci_www.auth import csrf_token, user_of
+class Access:
+    """Who looks and what they may do, as :mod:`ci_www.auth` answers it."""
 
-    user = user_of(request)
-    return viewer_of_cookies(request, user=user, csrf=csrf_token(request))
+    def viewer(self, request: Any) -> Viewer:
+        """Who looks, and how they like it."""
+        return viewer_of_cookies(request, user=auth.user_of(request), csrf=auth.csrf_token(request))
+
+    def check(self, request: Any, token: str) -> None:
+        """Take a posted form.
+
+        :raises Refused: if it was not made for this session.
+        """
+        auth.check_csrf(request, token)
+
+    def demand(self, request: Any, action: str, kind: str, key: Any) -> None:
+        """Let it pass.
+
+        :raises Refused: if who asks may not do it.
+        """
+        auth.demand(request, action, kind, key)
 
 
 def viewer_of_cookies(request: Any, *, user: str | None, csrf: str) -> Viewer:
@@ -260,8 +277,6 @@ def _moved(request: Any, moved: Moved) -> str:
 
 
 def _query(request: Any) -> dict[str, list[str]]:
-    from urllib.parse import parse_qs
-
     text = request.uri.partition(b"?")[2].decode("latin-1")
     return parse_qs(text, keep_blank_values=True, max_num_fields=400)
 

@@ -1,0 +1,163 @@
+"""The force form: rendered from the scheduler's parameters, validated by the scheduler."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ci_common.aio import settle
+from ci_master.data.actions import ForceRefused
+from ci_www.pages import urls
+from ci_www.pages.forcefields import Control, controls, names_of, to_args
+from ci_www.pages.page import Ask, NotThere, Page, Redirect
+from ci_www.pages.words import plural
+
+
+@dataclass(slots=True)
+class ForceView:
+    """The page."""
+
+    scheduler: str
+    label: str
+    button: str
+    url: str
+    builders: list[tuple[str, bool]]  # name, chosen
+    fields: list[Control]
+    problems: list[tuple[str, str, str]]  # label, id of the control, what is wrong
+    general: list[str]  # problems without a field
+    enabled: bool
+    workers: list[str]
+    has_file: bool
+
+
+def force_view(
+    scheduler: Any,
+    specs: list[dict[str, Any]],
+    *,
+    chosen: list[str],
+    values: dict[str, list[str]] | None = None,
+    errors: dict[str, str] | None = None,
+    user: str | None = None,
+    posted: bool = False,
+    workers: list[str] | None = None,
+) -> ForceView:
+    """Make the view.
+
+    :param scheduler: has ``name``, ``label``, ``buttonName``, ``builderNames``.
+    :param specs: its parameters as REST describes them.
+    :param chosen: names of builders to be ticked.
+    """
+    errors = errors or {}
+    fields = controls(specs, values, errors, user=user, posted=posted)
+    known = names_of(fields)
+    problems = [
+        (known[name].label or name, known[name].id, text)
+        for name, text in errors.items()
+        if name in known
+    ]
+    names = [str(name) for name in scheduler.builderNames]
+    return ForceView(
+        scheduler=scheduler.name,
+        label=str(scheduler.label or scheduler.name),
+        button=str(scheduler.buttonName or "Start build"),
+        url=urls.force(scheduler.name),
+        builders=[(name, name in chosen or len(names) == 1) for name in names],
+        fields=fields,
+        problems=problems,
+        general=[text for name, text in errors.items() if name not in known],
+        enabled=bool(getattr(scheduler, "enabled", True)),
+        workers=workers or [],
+        has_file=any(control.kind == "file" for control in known.values()),
+    )
+
+
+def find_scheduler(ask: Ask, name: str) -> Any:
+    """The force scheduler of that name.
+
+    :raises NotThere: if there is none.
+    """
+    all_of_them = ask.parts.force_schedulers()
+    for scheduler in all_of_them:
+        if scheduler.name == name:
+            return scheduler
+    others = [(str(one.label or one.name), urls.force(one.name)) for one in all_of_them[:5]]
+    raise NotThere(
+        f"There is no force scheduler \u201c{name}\u201d.", [*others, ("all builders", "/builders")]
+    )
+
+
+def _builder_arg(ask: Ask, scheduler: Any) -> list[str]:
+    wanted = []
+    for name in ask.args.get("builder", []):
+        row = ask.data.builders.by_name.get(name)
+        if row is None and name.isdigit():
+            row = ask.data.builders.by_id.get(int(name))
+        if row is not None and row.name in scheduler.builderNames:
+            wanted.append(row.name)
+    return wanted
+
+
+def _workers(data: Any, builders: list[str]) -> list[str]:
+    ids = {data.builders.by_name[name].id for name in builders if name in data.builders.by_name}
+    return sorted(
+        row.name
+        for row in data.workers.by_id.values()
+        if any(builderid in ids for builderid, _master in row.configured_on)
+    )
+
+
+def _page(ask: Ask, view: ForceView, status: int = 200) -> Page:
+    wrong = len(view.problems) + len(view.general)
+    title = f"{plural(wrong, 'problem')}: {view.label}" if wrong else view.label
+    return Page(
+        "force.html", title, view, nav="builders", modules=("force.mjs",), status=status,
+        seq=ask.data.bus.seq,
+    )  # fmt: skip
+
+
+async def form(ask: Ask, name: str) -> Page:
+    """GET ``/force/<scheduler>``: other arguments prefill the fields of those names."""
+    scheduler = find_scheduler(ask, name)
+    chosen = _builder_arg(ask, scheduler)
+    specs = await settle(scheduler.form_fields(chosen[0] if chosen else None))
+    view = force_view(
+        scheduler,
+        specs,
+        chosen=chosen,
+        values={key: list(values) for key, values in ask.args.items() if key != "builder"},
+        user=ask.viewer.user,
+        workers=_workers(ask.data, chosen),
+    )
+    return _page(ask, view)
+
+
+async def submit(ask: Ask, name: str) -> Page | Redirect:
+    """POST ``/force/<scheduler>``: to the request's page, or the form again with what is wrong."""
+    scheduler = find_scheduler(ask, name)
+    chosen = [one for one in ask.form.get("builderNames", []) if one in scheduler.builderNames]
+    if len(scheduler.builderNames) == 1:
+        chosen = [str(scheduler.builderNames[0])]
+    specs = await settle(scheduler.form_fields(chosen[0] if chosen else None))
+    ask.demand("force", "forceschedulers", name)
+    errors: dict[str, str] = {}
+    if not chosen:
+        errors[""] = "Choose at least one builder."
+    else:
+        args = to_args(specs, ask.form)
+        args["builderNames"] = chosen
+        args["owner"] = ask.viewer.user or "anonymous"
+        try:
+            result = await ask.data.actions.call("forceschedulers", name, "force", args)
+            requests = result[1] if result else {}
+            return Redirect(urls.request(next(iter(requests.values()))) if requests else "/queue")
+        except ForceRefused as refused:
+            errors = dict(refused.errors)
+    view = force_view(
+        scheduler,
+        specs,
+        chosen=chosen,
+        values={key: list(values) for key, values in ask.form.items()},
+        errors=errors,
+        user=ask.viewer.user,
+        posted=True,
+        workers=_workers(ask.data, chosen),
+    )
+    return _page(ask, view, status=422)

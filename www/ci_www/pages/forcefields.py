@@ -1,0 +1,217 @@
+"""The fields of a force form: from the specification of parameters to controls, and back."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Values = Mapping[str, list[str]]
+
+#: Up to so many choices are checkboxes when several may be chosen.
+_CHECKBOXES = 12
+
+
+@dataclass(slots=True)
+class Control:
+    """One control, or a group of them."""
+
+    kind: str  # text, textarea, int, bool, select, combo, checks, multi, file, fixed, group
+    name: str  # full name, as it is posted
+    id: str
+    label: str
+    value: str = ""
+    values: list[str] = field(default_factory=list)
+    checked: bool = False
+    required: bool = False
+    hint: str = ""
+    error: str = ""
+    size: int = 0
+    maxlength: int = 0
+    rows: int = 4
+    cols: int = 60
+    pattern: str = ""
+    choices: list[str] = field(default_factory=list)
+    autocomplete: str = "off"
+    columns: int = 1
+    tabs: bool = False
+    fields: "list[Control]" = field(default_factory=list)
+
+    @property
+    def has_error(self) -> bool:
+        """Whether it or anything inside it is wrong."""
+        return bool(self.error) or any(one.has_error for one in self.fields)
+
+
+def controls(
+    specs: Iterable[Mapping[str, Any]],
+    values: Values | None,
+    errors: Mapping[str, str],
+    *,
+    user: str | None = None,
+    posted: bool = False,
+) -> list[Control]:
+    """Make the controls of a form.
+
+    :param values: what was posted, or prefilled by the URL; by full name.
+    :param errors: by full name.
+    :param posted: whether ``values`` is a whole form: then a missing checkbox is off.
+    """
+    made = []
+    for spec in specs:
+        if spec.get("hide"):
+            continue
+        made.append(_control(spec, values or {}, errors, user, posted))
+    return made
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _control(
+    spec: Mapping[str, Any],
+    values: Values,
+    errors: Mapping[str, str],
+    user: str | None,
+    posted: bool,
+) -> Control:
+    name = str(spec.get("fullName") or spec.get("name") or "")
+    label = _text(spec.get("label") or spec.get("name")).strip().removesuffix(":")
+    kind = str(spec.get("type") or "text")
+    if kind == "nested":
+        return Control(
+            "group",
+            name,
+            _id(name or label),
+            _text(spec.get("label") or spec.get("tablabel")).strip().removesuffix(":"),
+            columns=int(spec.get("columns") or 1),
+            tabs=spec.get("layout") == "tabs",
+            fields=controls(spec.get("fields") or (), values, errors, user=user, posted=posted),
+            error=errors.get(name, "") if name else "",
+        )
+    given = values.get(name)
+    default = spec.get("default")
+    control = Control(
+        kind,
+        name,
+        _id(name),
+        label,
+        value=given[-1] if given else _text(default),
+        required=bool(spec.get("required")),
+        hint=_text(spec.get("tooltip")),
+        error=errors.get(name, ""),
+        size=int(spec.get("size") or 0),
+        maxlength=int(spec.get("maxsize") or 0) if kind not in ("file", "int", "bool") else 0,
+        pattern=_text(spec.get("regex")) if kind in ("text", "username") else "",
+    )
+    _shape(control, spec, given, user, posted)
+    return control
+
+
+def _shape(
+    control: Control,
+    spec: Mapping[str, Any],
+    given: list[str] | None,
+    user: str | None,
+    posted: bool,
+) -> None:
+    """What is particular to a type."""
+    match control.kind:
+        case "bool":
+            control.checked = is_on(given) if given or posted else bool(spec.get("default"))
+        case "textarea":
+            control.rows, control.cols = int(spec.get("rows") or 4), int(spec.get("cols") or 60)
+        case "list" | "inherit":
+            _shape_choice(control, spec, given)
+        case "username":
+            control.autocomplete = "name"
+            if user:
+                control.kind, control.value = "fixed", user
+            elif spec.get("need_email"):
+                control.hint = control.hint or "Name and address: Ana Ruiz <ana@example.org>"
+            if control.kind == "username":
+                control.kind = "text"
+        case "file":
+            control.maxlength = 0
+            limit = int(spec.get("maxsize") or 0)
+            if limit:
+                control.hint = control.hint or f"At most {limit // 1024} KiB"
+        case "fixed":
+            control.value = _text(spec.get("default"))
+        case "int":
+            pass
+        case _:
+            control.kind = "text"
+
+
+def _shape_choice(control: Control, spec: Mapping[str, Any], given: list[str] | None) -> None:
+    control.choices = [_text(one) for one in spec.get("choices") or ()]
+    default = spec.get("default")
+    if spec.get("multiple"):
+        chosen = given if given is not None else default if isinstance(default, list) else [default]
+        control.values = [_text(one) for one in chosen or () if one not in (None, "")]
+        control.kind = "checks" if len(control.choices) <= _CHECKBOXES else "multi"
+    elif control.kind == "list" and not spec.get("strict", True):
+        control.kind = "combo"
+    else:
+        control.kind = "select"
+        known = control.value in control.choices
+        if control.value and not known:
+            control.choices = [control.value, *control.choices]
+
+
+def is_on(values: list[str] | None) -> bool:
+    """What a checkbox and its hidden companion say."""
+    return any(value.lower() in ("on", "true", "1", "yes") for value in values or ())
+
+
+def _id(name: str) -> str:
+    return "f-" + "".join(c if c.isalnum() or c in "-_" else "-" for c in name)
+
+
+def to_args(specs: Iterable[Mapping[str, Any]], form: Values) -> dict[str, Any]:
+    """What a form says, as arguments for the force action: by full name.
+
+    Fixed and hidden fields are left out, whatever was posted: their values come from the
+    configuration.
+    """
+    found: dict[str, Any] = {}
+    for spec in specs:
+        kind, name = spec.get("type"), str(spec.get("fullName") or spec.get("name") or "")
+        if spec.get("hide") or kind == "fixed":
+            continue
+        if kind == "nested":
+            found.update(to_args(spec.get("fields") or (), form))
+            continue
+        if name not in form:
+            continue
+        values = form[name]
+        if kind == "bool":
+            found[name] = is_on(values)
+        elif spec.get("multiple"):
+            found[name] = [value for value in values if value]
+        elif kind == "file":
+            found[name] = _file(values[-1])
+        else:
+            found[name] = values[-1].replace("\r\n", "\n")
+    return found
+
+
+def _file(text: str) -> str | bytes:
+    raw = text.encode("utf-8", "surrogateescape")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
+
+
+def names_of(control_list: Iterable[Control]) -> dict[str, Control]:
+    """All controls that are not groups, by name."""
+    found: dict[str, Control] = {}
+    for control in control_list:
+        if control.kind == "group":
+            found.update(names_of(control.fields))
+            if control.name:
+                found.setdefault(control.name, control)
+        else:
+            found[control.name] = control
+    return found

@@ -1,0 +1,232 @@
+"""What waits, and why; the page of one request."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ci_www.pages import urls
+from ci_www.pages.build import PropertyRow, Source, property_rows, source_of
+from ci_www.pages.farm import Farm
+from ci_www.pages.page import Ask, NotThere, Page, Redirect
+from ci_www.pages.times import duration
+from ci_www.pages.waits import WaitingRow, waiting_row
+from ci_www.pages.words import Mark, mark_of, plural
+
+PAGE_SIZE = 100
+
+
+@dataclass(slots=True)
+class QueueView:
+    """The page of the queue."""
+
+    rows: list[WaitingRow]
+    total: int
+    shown: int
+    reasons: list[tuple[str, int, str]]  # sentence, how many, URL that shows only those
+    builder: str
+    reason: str
+    older: str
+
+
+def in_order(requests: list[Any]) -> list[Any]:
+    """Requests in the order in which the queue looks at them."""
+    return sorted(requests, key=lambda r: (-r.priority, r.submitted_at, r.id))
+
+
+def queue_view(
+    farm: Farm,
+    waiting: list[Any],
+    *,
+    now: float,
+    builder: str = "",
+    reason: str = "",
+    start: int = 0,
+) -> QueueView:
+    """Make the view.
+
+    :param builder: only requests of this builder (its segment in URLs).
+    :param reason: only requests that wait for this reason.
+    """
+    rows = [
+        waiting_row(farm, request, now=now, position=place)
+        for place, request in enumerate(in_order(waiting), 1)
+    ]
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row.why] = counts.get(row.why, 0) + 1
+    found = [
+        row
+        for row in rows
+        if (not builder or row.builder_url == urls.builder(builder))
+        and (not reason or row.why == reason)
+    ]
+    reasons = [
+        (text, count, urls.with_query("/queue", reason=None if text == reason else text))
+        for text, count in sorted(counts.items(), key=lambda item: -item[1])
+    ]
+    more = start + PAGE_SIZE
+    return QueueView(
+        rows=found[start:more],
+        total=len(rows),
+        shown=len(found),
+        reasons=reasons,
+        builder=builder,
+        reason=reason,
+        older=urls.with_query("/queue", builder=builder, reason=reason, from_=str(more))
+        if len(found) > more
+        else "",
+    )
+
+
+async def queue(ask: Ask) -> Page:
+    """``/queue``"""
+    data = ask.data
+    seq = data.bus.seq
+    view = queue_view(
+        Farm(data),
+        list(data.requests.waiting.values()),
+        now=ask.now,
+        builder=ask.arg("builder"),
+        reason=ask.arg("reason"),
+        start=ask.number("from") or 0,
+    )
+    return Page(
+        "queue.html",
+        f"Queue: {plural(view.total, 'request')} waiting",
+        view,
+        kind="waiting" if view.total else "success",
+        nav="queue",
+        topics=("buildrequests/*/*", "workers/*/*"),
+        seq=seq,
+    )
+
+
+@dataclass(slots=True)
+class Sibling:
+    """A request of the same buildset."""
+
+    id: int
+    url: str
+    builder: str
+    builder_url: str
+    mark: Mark
+    build: str  # "#12", empty if there is none
+    build_url: str
+    priority: int
+
+
+@dataclass(slots=True)
+class Moment:
+    """Something that happened to a request."""
+
+    at: int
+    what: str
+    url: str = ""
+
+
+@dataclass(slots=True)
+class RequestView:
+    """The page of a request."""
+
+    id: int
+    builder: str
+    builderid: int
+    builder_url: str
+    mark: Mark
+    waiting: WaitingRow | None
+    reason: str
+    owner: str
+    scheduler: str
+    priority: int
+    build: Sibling | None
+    moments: list[Moment]
+    sources: list[Source]
+    siblings: list[Sibling]
+    properties: list[PropertyRow] = field(default_factory=list)
+
+
+def _sibling(farm: Farm, request: Any) -> Sibling:
+    number = request.build[1] if request.build else None
+    segment = farm.segment(request.builderid)
+    if request.complete:
+        mark = mark_of(request.results)
+    elif request.claimed_at is not None:
+        mark = mark_of(None, complete=False)
+    else:
+        mark = Mark("waiting", "waiting")
+    return Sibling(
+        id=request.id,
+        url=urls.request(request.id),
+        builder=farm.builder_name(request.builderid),
+        builder_url=urls.builder(segment),
+        mark=mark,
+        build="" if number is None else f"#{number}",
+        build_url="" if number is None else urls.build(segment, number),
+        priority=request.priority,
+    )
+
+
+def request_view(
+    farm: Farm, requestid: int, buildset: Any, waiting: Any | None, *, now: float
+) -> RequestView:
+    """Make the view.
+
+    :param buildset: a :class:`ci_master.data.views.BuildsetDetail`.
+    :param waiting: the request in memory, if it waits.
+    """
+    request = next(one for one in buildset.requests if one.id == requestid)
+    mine = _sibling(farm, request)
+    moments = [Moment(request.submitted_at, "submitted")]
+    if request.claimed_at is not None:
+        waited = duration(request.claimed_at - request.submitted_at)
+        moments.append(Moment(request.claimed_at, f"claimed after {waited}"))
+    if request.complete_at is not None:
+        moments.append(Moment(request.complete_at, f"ended: {mine.mark.word}", mine.build_url))
+    return RequestView(
+        id=requestid,
+        builder=mine.builder,
+        builderid=request.builderid,
+        builder_url=mine.builder_url,
+        mark=mine.mark,
+        waiting=waiting_row(farm, waiting, now=now) if waiting is not None else None,
+        reason=buildset.reason,
+        owner=buildset.owner or "",
+        scheduler=buildset.scheduler or "",
+        priority=request.priority,
+        build=mine if mine.build else None,
+        moments=moments,
+        sources=[source_of(stamp) for stamp in buildset.stamps],
+        siblings=[_sibling(farm, one) for one in buildset.requests if one.id != requestid],
+        properties=property_rows(buildset.properties),
+    )
+
+
+async def request(ask: Ask, requestid: str) -> Page | Redirect:
+    """``/buildrequests/<id>``; goes on to the build if that is asked for and there is one."""
+    data = ask.data
+    seq = data.bus.seq
+    number = int(requestid)
+    buildset = await ask.views.request(number)
+    if buildset is None:
+        raise NotThere(f"There is no build request {number}.", [("the queue", "/queue")])
+    farm = Farm(data)
+    waiting = data.requests.waiting.get(number)
+    view = request_view(farm, number, buildset, waiting, now=ask.now)
+    if view.build is not None and ask.arg("redirect_to_build") in ("true", "1"):
+        return Redirect(view.build.build_url, 302)
+    return Page(
+        "request.html",
+        f"Request {number} \u2013 {view.mark.word}",
+        view,
+        kind=view.mark.kind,
+        nav="queue",
+        topics=(f"buildrequests/{number}/*", f"builders/{view.builderid}/builds/*/new"),
+        seq=seq,
+    )
+
+
+async def buildset(ask: Ask, bsid: str) -> Redirect:
+    """``/buildsets/<id>``: the page of its first request shows all of it."""
+    found = await ask.views.buildset(int(bsid))
+    if found is None or not found.requests:
+        raise NotThere(f"There is no buildset {bsid}.", [("the queue", "/queue")])
+    return Redirect(urls.request(found.requests[0].id), 302)
