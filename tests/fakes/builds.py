@@ -482,7 +482,12 @@ class FakeSlot:
 
     def __init__(self, session: FakeSession | None, **config: Any) -> None:
         self.row = WorkerRow(7, "w1")
-        settings = {"properties": {}, "defaultProperties": {}, "locks": [], "machine_name": None}
+        settings: dict[str, Any] = {
+            "properties": {},
+            "defaultProperties": {},
+            "locks": [],
+            "machine_name": None,
+        }
         self.config: Any = SimpleNamespace(workername="w1", **{**settings, **config})
         self.session: Any = session
         self.running: set[Any] = set()
@@ -656,7 +661,7 @@ class BuildHarness:
         self.locks = LockTable()
         self.workdir = workdir
         self._builder = {"env": env or {}, **(builder or {})}
-        settings = {
+        settings: dict[str, Any] = {
             "properties": {},
             "buildbotURL": "http://localhost:8010/",
             "logEncoding": "utf-8",
@@ -724,12 +729,12 @@ class BuildHarness:
 class StepHarness(BuildHarness):
     """Runs single steps. See the docstring of this module."""
 
-    def start(self, step: Any) -> Ran:  # type: ignore[override]  # a step, not a list of them
+    def start(self, step: Any) -> Ran:
         """A step that runs, as far as it gets without waiting."""
         ran: Ran = self._go(Ran(self.make([step]), self.data, self.session))
         return ran
 
-    def run(self, step: Any) -> Ran:  # type: ignore[override]  # a step, not a list of them
+    def run(self, step: Any) -> Ran:
         """A step that has ended."""
         ran = self.start(step)
         self.check(ran)

@@ -123,7 +123,9 @@ class Build(BuildFacts, BuildLocks):
         assemble(self)
         if not await self._is_wanted():
             self.results = SKIPPED
-            self.services.data.builds.announce(self.row)
+            builds = self.services.data.builds
+            builds.set_properties(self.row, await storable(self.properties))
+            builds.announce(self.row)
         elif await prepare(self):
             await self._run_steps()
 

@@ -265,6 +265,8 @@ class BuildStep(
         :param reason: for people; or a Failure, if the worker was lost.
         """
         if self.stopped:
+            if self.cmd is not None and isinstance(reason, Failure):
+                self.cmd.interrupt(reason)
             return succeed(None)
         self.stopped = True
         if not self._running:

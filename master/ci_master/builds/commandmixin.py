@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
@@ -30,8 +30,16 @@ class CommandMixin:
     ``abandonOnFailure``: raise BuildStepFailed if the worker could not do it.
     """
 
-    runCommand: Callable[[RemoteCommand], Deferred[Any]]
-    addLog: Callable[[str], Deferred[Any]]
+    if TYPE_CHECKING:  # what it is mixed into has these
+
+        def runCommand(self, command: RemoteCommand) -> Deferred[Any]:
+            """See BuildStep."""
+
+        def addLog(
+            self, name: str, type: str = "s", logEncoding: str | None = None
+        ) -> Deferred[Any]:
+            """See BuildStep."""
+
     _stdio: Log | None = None
 
     async def _run_remote(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
@@ -27,8 +27,16 @@ class CompositeStepMixin:
     ``addLogForRemoteCommands`` before all else.
     """
 
-    runCommand: Callable[[RemoteCommand], Deferred[Any]]
-    addLog: Callable[[str], Deferred[Any]]
+    if TYPE_CHECKING:  # what it is mixed into has these
+
+        def runCommand(self, command: RemoteCommand) -> Deferred[Any]:
+            """See BuildStep."""
+
+        def addLog(
+            self, name: str, type: str = "s", logEncoding: str | None = None
+        ) -> Deferred[Any]:
+            """See BuildStep."""
+
     workdir: Any
     logEnviron: Any = False
     rc_log: Log | None = None
