@@ -9,6 +9,7 @@ from twisted.python.log import (
     FileLogObserver,
     ILogObserver,
     addObserver,
+    removeObserver,
     startLoggingWithObserver,
 )
 from twisted.python.logfile import LogFile
@@ -35,7 +36,19 @@ def start_logging(
         observer = FileLogObserver(_rotated_file(names, path)).emit
     startLoggingWithObserver(observer, setStdout=not to_stdout)
     if to_stdout:
-        addObserver(FileLogObserver(terminal).emit)
+        addObserver(_until_it_breaks(FileLogObserver(terminal).emit))
+
+
+def _until_it_breaks(observer: Observer) -> Observer:
+    """An observer that falls silent when nobody reads the terminal's pipe any more."""
+
+    def observe(event: dict[str, Any]) -> None:
+        try:
+            observer(event)
+        except (OSError, ValueError):  # a broken pipe; a closed file
+            removeObserver(observe)
+
+    return observe
 
 
 def _rotated_file(names: Mapping[str, Any], path: Path) -> LogFile:

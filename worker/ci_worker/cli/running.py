@@ -5,6 +5,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from ci_common.daemon import TAC, run_in_foreground, say, start_daemon, stop_daemon
+from ci_worker.cli.daemon import use_older_names
 
 
 def start(options: Namespace) -> int:
@@ -12,12 +13,18 @@ def start(options: Namespace) -> int:
     if not _is_worker(options.basedir):
         return 1
     if options.nodaemon:
+        use_older_names()
         return run_in_foreground(options.basedir, to_stdout=True)
     timeout_s, problem = _timeout(options.start_timeout)
     if problem:
         say(problem)
         return 1
-    return start_daemon(options.basedir, start_timeout_s=timeout_s, quiet=options.quiet)
+    return start_daemon(
+        options.basedir,
+        start_timeout_s=timeout_s,
+        module="ci_worker.cli.daemon",
+        quiet=options.quiet,
+    )
 
 
 def stop(options: Namespace) -> int:
