@@ -23,6 +23,7 @@ from ci_common.pidfile import AlreadyRunning, PidFile, is_alive
 from ci_common.startup import (
     FAILED,
     REPORT_VARIABLE,
+    adopt_starter,
     read_report,
     report_failed,
     report_ready,
@@ -109,6 +110,7 @@ def run_in_foreground(
     :param to_stdout: write the log to standard output as well as to its file.
     :returns: the exit status: 1 if the start failed (``report_failed``), else 0.
     """
+    adopt_starter()
     pid_file = PidFile(Path(basedir).resolve() / pidfile)
     try:
         pid_file.take()

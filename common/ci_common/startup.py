@@ -27,6 +27,7 @@ class _Outcome:
     """The one fact about this process's start that its exit status depends on."""
 
     failed = False
+    report_to: str | None = None
 
 
 def report_ready(text: str = "") -> None:
@@ -57,17 +58,17 @@ def read_report(path: Path) -> StartReport | None:
     return StartReport(state, text)
 
 
-def forget_starter() -> None:
-    """Keep the starter's variable from the programs that this daemon will run."""
-    os.environ.pop(REPORT_VARIABLE, None)
+def adopt_starter() -> None:
+    """Note who waits for a report, and keep the variable from the programs that we will run."""
+    _Outcome.report_to = os.environ.pop(REPORT_VARIABLE, None) or _Outcome.report_to
 
 
 def _write(report: StartReport) -> None:
-    target = os.environ.get(REPORT_VARIABLE)
+    adopt_starter()
+    target, _Outcome.report_to = _Outcome.report_to, None
     if not target:
         return
     partial = f"{target}.{os.getpid()}"
     with contextlib.suppress(OSError):  # the starter may be gone, and its directory with it
         Path(partial).write_text(f"{report.state}\n{report.text}", encoding="utf-8")
         os.replace(partial, target)
-    forget_starter()

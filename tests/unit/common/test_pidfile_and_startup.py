@@ -45,6 +45,7 @@ class TestReports:
         self.path = tmp_path / "report"
         monkeypatch.setenv(startup.REPORT_VARIABLE, str(self.path))
         monkeypatch.setattr(startup._Outcome, "failed", False)
+        monkeypatch.setattr(startup._Outcome, "report_to", None)
 
     def test_the_first_report_counts(self) -> None:
         assert startup.read_report(self.path) is None
@@ -58,8 +59,10 @@ class TestReports:
         assert startup.start_has_failed()
 
     def test_programs_that_the_daemon_runs_do_not_see_the_report(self) -> None:
-        startup.report_ready()
+        startup.adopt_starter()
         assert startup.REPORT_VARIABLE not in os.environ
+        startup.report_ready("works")
+        assert startup.read_report(self.path) == StartReport(READY, "works")
 
     def test_a_starter_that_is_gone_does_no_harm(self, tmp_path: Path) -> None:
         os.environ[startup.REPORT_VARIABLE] = str(tmp_path / "gone" / "report")
