@@ -4,8 +4,26 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
+from ci_master.storage import engine as engines
+from ci_master.storage.schema import metadata
+from tests.fakes.postgres import Cluster, why_not
 from tests.storage.harness import Desk
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[Cluster]:
+    """A private PostgreSQL server, started by the first test that wants it."""
+    reason = why_not()
+    if reason:
+        pytest.skip(reason)
+    cluster = Cluster()
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -15,6 +33,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/state.sqlite"
     url: str = request.getfixturevalue("postgres_cluster").new_database()
     return url
+
+
+@pytest.fixture
+def database(database_url: str, tmp_path: Path) -> Iterator[Engine]:
+    """An engine for a database that has our tables."""
+    engine = engines.open_engine(engines.database_url(database_url, str(tmp_path)))
+    metadata.create_all(engine)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture
