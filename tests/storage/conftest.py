@@ -8,22 +8,7 @@ from sqlalchemy import Engine
 
 from ci_master.storage import engine as engines
 from ci_master.storage.schema import metadata
-from tests.fakes.postgres import Cluster, why_not
 from tests.storage.harness import Desk
-
-
-@pytest.fixture(scope="session")
-def postgres_cluster() -> Iterator[Cluster]:
-    """A private PostgreSQL server, started by the first test that wants it."""
-    reason = why_not()
-    if reason:
-        pytest.skip(reason)
-    cluster = Cluster()
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.stop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
