@@ -112,7 +112,7 @@ class PBSession:
         running, self._running = self._running, {}
         callbacks, self._lost_callbacks = self._lost_callbacks, []
         self._builders.clear()
-        for receiver in running.values():
+        for receiver in list(running.values()):  # each one takes itself out
             receiver.end(Failure(ConnectionLost()))
         for callback in callbacks:
             callback()
