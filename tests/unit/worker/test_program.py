@@ -1,0 +1,153 @@
+"""One run of a program, with a transport that a test plays."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.error import ProcessDone, ProcessTerminated
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+
+from ci_common.processes import tree
+from ci_worker.commands import program
+from ci_worker.commands.argv import command_line
+from ci_worker.commands.limits import Limits
+from ci_worker.commands.program import Program, ProgramSpec, UnkillableProcess
+from ci_worker.commands.stopping import SURVIVAL_S
+from tests.unit.worker.tellers import RecordingTeller, place
+
+
+class Transport:
+    """What the reactor gives a program."""
+
+    pid = 77
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args: self.calls.append((name, *args))
+
+
+class Running:
+    """A program that is started, and the handles to play its process."""
+
+    def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> None:
+        self.clock = Clock()
+        self.tell = RecordingTeller()
+        self.transport = Transport()
+        self.error = options.pop("error", None)
+        self.killed: list[int] = []
+        monkeypatch.setattr(program, "spawn_in_session", self.spawn)
+        monkeypatch.setattr(tree, "descendants", lambda pid: set())
+        monkeypatch.setattr(tree, "kill_tree", lambda pid, *_, **__: self.killed.append(pid))
+        options = {"env": {"A": "b"}, "workdir": str(tmp_path), **options}
+        spec = ProgramSpec(command_line(["p", "a b"]), **options)
+        self.program = Program(place(tmp_path, self.clock), spec, self.tell)
+        self.result: Deferred[int] = ensureDeferred(self.program.run())
+
+    def spawn(self, reactor: Any, protocol: Program, argv: Any, **_: Any) -> None:
+        if self.error is not None:
+            raise self.error
+        protocol.makeConnection(self.transport)
+
+    def end(self, code: int | None = 0, signal: int | None = None) -> None:
+        reason = ProcessTerminated(code, signal) if code or signal else ProcessDone(0)
+        self.program.processEnded(Failure(reason))
+
+    def keys(self) -> list[str]:
+        return [key for key, _ in self.tell.told]
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    return lambda **options: Running(tmp_path, monkeypatch, **options)
+
+
+def test_the_log_begins_with_what_is_run_and_where(start: Any, tmp_path: Path) -> None:
+    running = start(limits=Limits(33, 66), initial_stdin=b"hi", logfiles={"a": "a.log"})
+    assert running.tell.told[0][1] == (
+        f"p 'a b'\n in dir {tmp_path} (timeout 33 secs) (maxTime 66 secs)\n"
+        " watching logfiles {'a': 'a.log'}\n argv: [b'p', b'a b']\n environment:\n  A=b\n"
+        " writing 2 bytes to stdin\n using PTY: False\n"
+    )
+    assert ("write", b"hi") in running.transport.calls
+
+
+def test_output_then_exit_status_then_the_rest_of_a_line(start: Any) -> None:
+    running = start(log_environ=False)
+    running.program.childDataReceived(1, b"out\npart")
+    running.program.childDataReceived(2, b"err\n")
+    running.clock.advance(2)
+    running.end(3)
+    assert running.tell.told[1:] == [
+        ("stdout", "out\n"),
+        ("stderr", "err\n"),
+        ("rc", 3),
+        ("header", "elapsedTime=2.000000\n"),
+    ]
+    assert running.tell.last == [("stdout", "part\n")]
+    assert running.result.result == 3  # type: ignore[attr-defined]
+    assert running.clock.getDelayedCalls() == []
+
+
+def test_a_signal_is_told_and_is_exit_status_minus_1(start: Any) -> None:
+    running = start()
+    running.end(None, 9)
+    assert running.keys() == ["header", "header", "rc", "header"]
+    assert running.tell.values("rc") == [-1]
+    assert running.tell.told[1] == ("header", "process killed by signal 9\n")
+
+
+def test_output_nobody_wants_is_read_and_dropped(start: Any) -> None:
+    running = start(want_stdout=False)
+    running.program.childDataReceived(1, b"out\n")
+    assert running.keys() == ["header"]
+
+
+def test_a_program_that_cannot_start_has_status_1(start: Any) -> None:
+    running = start(error=FileNotFoundError(2, "No such file or directory", "p"))
+    assert ("stderr", "cannot execute 'p': No such file or directory\n") in running.tell.told
+    assert running.tell.values("rc") == [1]
+
+
+def test_too_many_lines_stop_it(start: Any) -> None:
+    running = start(limits=Limits(max_lines=2))
+    running.program.childDataReceived(1, b"1\n2\n3\n")
+    assert running.tell.values("failure_reason") == ["max_lines_failure"]
+    assert "3/2 written/allowed running [b'p', b'a b'], attempting" in running.tell.told[-1][1]
+    assert running.killed == [77]
+
+
+def test_while_the_master_is_behind_nothing_is_read_and_silence_does_not_count(
+    start: Any,
+) -> None:
+    running = start(limits=Limits(10))
+    running.tell.on_full()
+    assert running.transport.calls[-1] == ("pauseProducing",)
+    running.clock.advance(25)
+    assert running.killed == []
+    running.tell.on_room()
+    assert running.transport.calls[-1] == ("resumeProducing",)
+
+
+def test_a_second_stop_says_nothing_more(start: Any) -> None:
+    running = start()
+    running.program.stop()
+    running.program.stop()
+    assert running.keys() == ["header", "header"]
+    assert running.killed == [77]
+
+
+def test_one_that_cannot_be_killed_is_given_up(start: Any) -> None:
+    running = start()
+    running.program.stop()
+    running.clock.advance(SURVIVAL_S)
+    texts = running.tell.values("header")
+    assert texts[2:4] == ["SIGKILL failed to kill process\n", "using fake rc=-1\n"]
+    assert running.tell.values("rc") == [-1]
+    assert ("loseConnection",) in running.transport.calls
+    failure = running.result.result
+    running.result.addErrback(lambda _: None)
+    assert failure.check(UnkillableProcess)
