@@ -238,12 +238,17 @@ class Build(BuildFacts, BuildLocks):
 
     def lose_worker(self, text: str = "lost connection") -> None:
         """The worker is gone: the build ends now, and its result is RETRY."""
+        if self.note_lost(text):
+            self._interrupt(Failure(ConnectionLost()))
+
+    def note_lost(self, text: str = "lost connection") -> bool:
+        """A command found its worker gone: nothing more is begun. False if that is known."""
         if self.finished or self.lost:
-            return
+            return False
         self.lost = True
         self.terminate = True
         self.text.append(text)
-        self._interrupt(Failure(ConnectionLost()))
+        return True
 
     def _interrupt(self, why: str | Failure) -> None:
         self.stop_waiting()

@@ -15,6 +15,7 @@ from ci_common.results import CANCELLED
 from ci_master.builds.checks import check_param_length
 from ci_master.builds.commandmixin import CommandMixin
 from ci_master.builds.errors import (
+    LOST,
     BuildStepCancelled,
     BuildStepFailed,
     CallableAttributeError,
@@ -298,6 +299,9 @@ class BuildStep(
         command.worker = self.worker
         try:
             await command.run(self, self.build.live_session(), self.build.builder.name)
+        except LOST:
+            self.build.note_lost()
+            raise
         finally:
             self.cmd = None
         reason = command.remote_failure_reason

@@ -315,6 +315,13 @@ def test_a_build_that_lost_its_worker_runs_nothing_more() -> None:
     assert running.build_result == RETRY
 
 
+def test_a_command_that_lost_its_worker_is_the_last_one_of_its_build() -> None:
+    harness = BuildHarness()
+    harness.expect("shell").loses_connection()
+    running = harness.run([Shell(command=["x"]), Shell(command=["y"], alwaysRun=True)])
+    assert results(running) == [RETRY]
+
+
 def test_a_build_stopped_before_it_begins_is_cancelled() -> None:
     harness = BuildHarness()
     build = harness.make([giving(SUCCESS)])

@@ -172,6 +172,7 @@ def test_a_connection_that_breaks_under_a_command_makes_the_step_be_retried() ->
     harness.expect("shell").loses_connection()
     ran = harness.run(Shell(command=["x"]))
     assert (ran.result, ran.build_result) == (RETRY, RETRY)
+    assert ran.build_state == "retry lost connection 'x' (retry)"
 
 
 def test_what_the_worker_cannot_run_is_an_exception_with_its_traceback() -> None:
