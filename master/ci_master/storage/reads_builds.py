@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from ci_master.storage.reads_page import Columns, Page, rows_of
@@ -43,6 +43,16 @@ _ALL: Select[Any] = select(
 )
 
 
+# Built once: to build a statement costs more than to run it.
+_BY_ID = _ALL.where(builds.c.id == bindparam("buildid"))
+_IS_NUMBER = (builds.c.builderid == bindparam("of")) & (builds.c.number == bindparam("at"))
+_BY_NUMBER = _ALL.where(_IS_NUMBER)
+_ID_BY_NUMBER = select(builds.c.id).where(_IS_NUMBER)
+_PROPERTIES = select(build_properties.c.id, build_properties.c.properties_json).where(
+    build_properties.c.id.in_(bindparam("ids", expanding=True))
+)
+
+
 def as_json(row: Row[Any]) -> Json:
     """A row as REST build, without properties."""
     build = dict(zip(FIELDS, row, strict=True))
@@ -53,22 +63,19 @@ def as_json(row: Row[Any]) -> Json:
 
 def get(tx: Connection, buildid: int) -> Json | None:
     """The build with this id."""
-    row = tx.execute(_ALL.where(builds.c.id == buildid)).first()
+    row = tx.execute(_BY_ID, {"buildid": buildid}).first()
     return None if row is None else as_json(row)
 
 
 def get_by_number(tx: Connection, builderid: int, number: int) -> Json | None:
     """A builder's build by its number."""
-    query = _ALL.where((builds.c.builderid == builderid) & (builds.c.number == number))
-    row = tx.execute(query).first()
+    row = tx.execute(_BY_NUMBER, {"of": builderid, "at": number}).first()
     return None if row is None else as_json(row)
 
 
 def id_of(tx: Connection, builderid: int, number: int) -> int | None:
     """Id of a builder's build."""
-    query = select(builds.c.id)
-    query = query.where((builds.c.builderid == builderid) & (builds.c.number == number))
-    return tx.execute(query).scalar()
+    return tx.execute(_ID_BY_NUMBER, {"of": builderid, "at": number}).scalar()
 
 
 def page_of(
@@ -135,10 +142,9 @@ def chosen(properties: Json, names: Sequence[str]) -> Json:
 def properties_of(tx: Connection, ids: Sequence[int]) -> dict[int, Json]:
     """Build id -> its properties."""
     found: dict[int, Json] = {}
-    t = build_properties
     for at in range(0, len(ids), _CHUNK):
-        query = select(t.c.id, t.c.properties_json).where(t.c.id.in_(ids[at : at + _CHUNK]))
-        found.update((row_id, json.loads(text)) for row_id, text in tx.execute(query))
+        rows = tx.execute(_PROPERTIES, {"ids": ids[at : at + _CHUNK]})
+        found.update((row_id, json.loads(text)) for row_id, text in rows)
     return found
 
 

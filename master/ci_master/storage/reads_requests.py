@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from ci_master.storage.reads_builds import chosen
 from ci_master.storage.reads_changes import STAMP_WITH_PATCH
@@ -40,6 +40,13 @@ REQUEST_FIELDS = tuple(REQUEST_COLUMNS)
 _REQUESTS: Select[Any] = select(*(REQUEST_COLUMNS[name].label(name) for name in REQUEST_FIELDS))
 
 
+# Built once: to build a statement costs more than to run it.
+_REQUEST_BY_ID = _REQUESTS.where(buildrequests.c.id == bindparam("of"))
+_SET_PROPERTIES = select(buildsets.c.id, buildsets.c.properties_json).where(
+    buildsets.c.id.in_(bindparam("ids", expanding=True))
+)
+
+
 def _request_json(row: Row[Any]) -> Json:
     request = dict(zip(REQUEST_FIELDS, row, strict=True))
     request["claimed"] = request["claimed_by_masterid"] is not None
@@ -50,7 +57,7 @@ def _request_json(row: Row[Any]) -> Json:
 
 def request(tx: Connection, requestid: int, *, properties: Sequence[str] = ()) -> Json | None:
     """The build request with this id."""
-    row = tx.execute(_REQUESTS.where(buildrequests.c.id == requestid)).first()
+    row = tx.execute(_REQUEST_BY_ID, {"of": requestid}).first()
     if row is None:
         return None
     found = _request_json(row)
@@ -89,10 +96,9 @@ def _add_properties(tx: Connection, found: Sequence[Json], names: Sequence[str])
 def set_properties(tx: Connection, ids: Sequence[int]) -> dict[int, Json]:
     """Buildset id -> its properties."""
     found: dict[int, Json] = {}
-    t = buildsets
     for at in range(0, len(ids), _CHUNK):
-        query = select(t.c.id, t.c.properties_json).where(t.c.id.in_(ids[at : at + _CHUNK]))
-        found.update((row_id, json.loads(text)) for row_id, text in tx.execute(query))
+        rows = tx.execute(_SET_PROPERTIES, {"ids": ids[at : at + _CHUNK]})
+        found.update((row_id, json.loads(text)) for row_id, text in rows)
     return found
 
 

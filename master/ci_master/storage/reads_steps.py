@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from ci_master.storage.reads_page import Columns, Page, count_of, rows_of
 from ci_master.storage.schema import builders, builds, logs, steps, workers
@@ -42,6 +42,18 @@ _LOG_FIELDS = tuple(LOG_COLUMNS)
 _LOGS: Select[Any] = select(*(LOG_COLUMNS[name].label(name) for name in _LOG_FIELDS))
 
 
+# Built once: to build a statement costs more than to run it.
+_STEP_BY_ID = _STEPS.where(steps.c.id == bindparam("of"))
+_STEP_BY_NUMBER = _STEPS.where(
+    (steps.c.buildid == bindparam("of")) & (steps.c.number == bindparam("which"))
+)
+_STEP_BY_NAME = _STEPS.where(
+    (steps.c.buildid == bindparam("of")) & (steps.c.name == bindparam("which"))
+)
+_LOG_BY_ID = _LOGS.where(logs.c.id == bindparam("of"))
+_LOG_BY_SLUG = _LOGS.where((logs.c.stepid == bindparam("of")) & (logs.c.slug == bindparam("at")))
+
+
 def _step_json(row: Row[Any]) -> Json:
     step = dict(zip(_STEP_FIELDS, row, strict=False))
     step["complete"] = step["complete_at"] is not None
@@ -58,14 +70,14 @@ def _log_json(row: Row[Any]) -> Json:
 
 def step(tx: Connection, stepid: int) -> Json | None:
     """The step with this id."""
-    row = tx.execute(_STEPS.where(steps.c.id == stepid)).first()
+    row = tx.execute(_STEP_BY_ID, {"of": stepid}).first()
     return None if row is None else _step_json(row)
 
 
 def step_of(tx: Connection, buildid: int, which: int | str) -> Json | None:
     """A build's step, by number or by name."""
-    column = steps.c.number if isinstance(which, int) else steps.c.name
-    row = tx.execute(_STEPS.where((steps.c.buildid == buildid) & (column == which))).first()
+    query = _STEP_BY_NUMBER if isinstance(which, int) else _STEP_BY_NAME
+    row = tx.execute(query, {"of": buildid, "which": which}).first()
     return None if row is None else _step_json(row)
 
 
@@ -81,13 +93,13 @@ def steps_page(tx: Connection, buildid: int, page: Page) -> tuple[list[Json], in
 
 def log(tx: Connection, logid: int) -> Json | None:
     """The log with this id."""
-    row = tx.execute(_LOGS.where(logs.c.id == logid)).first()
+    row = tx.execute(_LOG_BY_ID, {"of": logid}).first()
     return None if row is None else _log_json(row)
 
 
 def log_of(tx: Connection, stepid: int, slug: str) -> Json | None:
     """A step's log by its slug."""
-    row = tx.execute(_LOGS.where((logs.c.stepid == stepid) & (logs.c.slug == slug))).first()
+    row = tx.execute(_LOG_BY_SLUG, {"of": stepid, "at": slug}).first()
     return None if row is None else _log_json(row)
 
 

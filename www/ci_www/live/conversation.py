@@ -49,9 +49,10 @@ class Conversation:
 
     def deliver(self, event: Event) -> None:
         """Something happened that this client wants to hear of."""
-        if self._lost:
-            self._catch_up()
-        elif self._numbered:
+        if self._lost and self.outbox.paused:
+            return  # "resync" waits to be read; what it makes the client ask for has this too
+        self._lost = False
+        if self._numbered:
             self.outbox.put(f'{{"seq":{event.seq},{event.text}}}')
         else:
             self.outbox.put(f"{{{event.text}}}")
@@ -62,12 +63,6 @@ class Conversation:
             self._resync()  # waits in the outbox, alone, until the client reads again
         else:
             self.close()
-
-    def _catch_up(self) -> None:
-        """After a resync nothing is sent until the client has read that."""
-        if not self.outbox.paused:
-            self._lost = False
-            self._resync()
 
     def _resync(self) -> None:
         self.outbox.put(json.dumps({"resync": True, "seq": self._hub.seq}))

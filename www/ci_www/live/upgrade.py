@@ -32,7 +32,7 @@ class WebSocketUpgrade(Resource):
         """Upgrade, or say why not."""
         request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
         if (request.getHeader("upgrade") or "").lower() != "websocket":
-            request.setResponseCode(426)
+            request.setResponseCode(426, b"Upgrade Required")
             request.setHeader(b"Upgrade", b"WebSocket")
             return b"this is for WebSockets\n"
         origin = request.getHeader("origin")
