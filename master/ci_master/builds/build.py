@@ -185,9 +185,9 @@ class Build(BuildFacts, BuildLocks):
     # -- the end
 
     async def _end(self) -> None:
-        if self.stopped:
+        if self.stopped:  # by a person, who wants it no more, whatever the worker did then
             self.results = self._stop_results
-        if self.lost:
+        elif self.lost:
             self.results = RETRY
         self.finished = True
         try:
@@ -294,6 +294,14 @@ class Build(BuildFacts, BuildLocks):
             if callable(workdir) and not isinstance(workdir, type)
             else workdir
         )
+
+    def setUniqueStepName(self, step: BuildStep) -> None:
+        """Give a step a name that no step of this build has yet."""
+        taken = {other.name for other in [*self.executedSteps, *self.steps] if other is not step}
+        name, number = step.name, 1
+        while step.name in taken:
+            step.name = f"{name}_{number}"
+            number += 1
 
     def env_for_steps(self) -> Any:
         """Environment of the builder, which may hold placeholders."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
 from ci_master.builds.buildenv import BuildEnv
@@ -85,6 +86,10 @@ class BuildFacts(PropertiesMixin):
     def getWorkerName(self) -> str:
         """Name of its worker."""
         return self.worker.workername
+
+    def getBuilderId(self) -> Deferred[int]:
+        """Fires, at once, with the id of its builder."""
+        return self.builder.getBuilderId()
 
     def getWorkerInfo(self) -> Mapping[str, Any]:
         """What the worker told about itself."""

@@ -314,7 +314,8 @@ class BuildStep(
 
     def addURL(self, name: str, url: str) -> Deferred[None]:
         """Show a link on the step."""
-        self.build.services.data.steps.add_url(self.row, name, url)
+        clean = self.build.getProperties().cleanupTextFromSecrets
+        self.build.services.data.steps.add_url(self.row, clean(name), clean(url))
         return succeed(None)
 
     def updateSummary(self) -> None:

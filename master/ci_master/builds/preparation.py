@@ -71,7 +71,8 @@ async def _prepare(build: Build) -> None:
         raise PreparationFailed("worker_prepare", "worker not available", RETRY)
     builds.set_state(build.row, "pinging worker")
     await _ping(build)
-    await _lock(build)
+    if not build.stopped and not build.lost:
+        await _lock(build)
     if build.stopped or build.lost:
         return
     started = build.session.start_build(build.builder.name)

@@ -36,6 +36,8 @@ class StepLogsMixin:
 
     def make_log(self, name: str, type: str = "s", logEncoding: str | None = None) -> Log:
         """Make a log, as ``addLog`` does, and return it."""
+        if type not in LOG_CLASSES:
+            raise ValueError(f"log '{name}': type is {type!r}, but must be 's', 't' or 'h'")
         settings = self.build.log_settings
         encoding = logEncoding or self.logEncoding
         if encoding and encoding != settings.encoding:

@@ -334,6 +334,29 @@ def test_a_build_stopped_before_it_begins_is_cancelled() -> None:
     assert build.row.state_string == "cancelled (too late)"
 
 
+def test_a_stopped_build_does_not_begin_to_wait_for_locks() -> None:
+    lock = MasterLock("db")
+    harness = BuildHarness(builder={"locks": [lock.access("exclusive")]})
+    harness.locks.real(lock).claim("someone", lock.access("exclusive"))
+    pinged: Deferred[None] = Deferred()
+    harness.session.ping_answer = lambda: pinged
+    harness.clock.advance(11)
+    running = harness.start([giving(SUCCESS)])
+    running.build.stop("no")
+    pinged.callback(None)
+    assert running.build_result == CANCELLED
+
+
+def test_names_of_steps_can_be_made_unique_before_they_run() -> None:
+    def act(step: Any) -> int:
+        other = giving(SUCCESS, name="a").get_step_factory().buildStep()
+        step.build.setUniqueStepName(other)
+        assert other.name == "a_1"
+        return SUCCESS
+
+    assert BuildHarness().run([Doing(act, name="a")]).build_result == SUCCESS
+
+
 def test_stopping_twice_keeps_the_first_reason() -> None:
     harness = BuildHarness()
     harness.expect("shell").hangs()

@@ -156,7 +156,8 @@ def test_a_worker_lost_after_an_interrupt_ends_the_command() -> None:
     ran = start(harness, RemoteCommand("shell", {}))
     ran.build.stop("now")
     ran.build.lose_worker()
-    assert ran.build_result == RETRY
+    assert ran.result == RETRY
+    assert ran.build_result == CANCELLED  # a person wanted it no more
 
 
 def test_text_for_an_unknown_log_is_dropped() -> None:
