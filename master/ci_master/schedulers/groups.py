@@ -110,6 +110,13 @@ class NestedParameter(BaseParameter):
 ParameterGroup = NestedParameter
 
 
+class _PatchBody(FileParameter):
+    """The patch itself: bytes, as sources need not be UTF-8."""
+
+    def parse_from_arg(self, s: Any) -> Any:
+        return s
+
+
 class PatchParameter(NestedParameter):
     """A patch to put onto the sources.
 
@@ -121,7 +128,7 @@ class PatchParameter(NestedParameter):
     def __init__(self, **kwargs: Any) -> None:
         name = kwargs.pop("name", "patch")
         defaults: list[BaseParameter] = [
-            FileParameter("body"),
+            _PatchBody("body"),
             IntParameter("level", default=1),
             StringParameter("author", default=""),
             StringParameter("comment", default=""),
