@@ -103,11 +103,14 @@ def kill_tree(
             targets = {target for target in targets if target.pid != root}
         if targets <= killed:
             break
+        if not root_has_ended:
+            # First those above: a shell whose child dies before it would end in its own way.
+            signal_group(root, signal.SIGKILL)
         for target in targets - killed:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(target.pid, signal.SIGKILL)
         killed |= targets
-    if not root_has_ended:
+    if not killed and not root_has_ended:
         signal_group(root, signal.SIGKILL)  # where there is no /proc, this is all
 
 

@@ -33,7 +33,12 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[int, tuple[in
     monkeypatch.setattr(tree, "_read_row", read)
     monkeypatch.setattr(os, "listdir", listed)
     monkeypatch.setattr(os, "kill", kill)
-    monkeypatch.setattr(os, "killpg", lambda group, number: None)
+
+    def kill_group(group: int, number: int) -> None:
+        for pid in [pid for pid, row in rows.items() if row[1] == group]:
+            kill(pid, number)
+
+    monkeypatch.setattr(os, "killpg", kill_group)
     return rows
 
 
@@ -54,6 +59,29 @@ def test_children_of_children_and_members_of_the_session_are_found(
     assert {found.pid for found in tree.descendants(10)} == {10, 11, 12, 13}
     tree.kill_tree(10)
     assert set(table) == {1, 14, 20}
+
+
+def test_the_root_dies_before_those_it_waits_for(
+    table: dict[int, tuple[int, int, int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table.update({10: (1, 10, 10, "S"), 12: (10, 12, 12, "S"), 13: (10, 13, 13, "S")})
+    order: list[int] = []
+    kill = os.kill
+
+    def record(pid: int, number: int) -> None:
+        order.append(pid)
+        kill(pid, number)
+
+    def record_group(group: int, number: int) -> None:
+        if group in table:
+            order.append(group)
+            del table[group]
+
+    monkeypatch.setattr(os, "kill", record)
+    monkeypatch.setattr(os, "killpg", record_group)
+    tree.kill_tree(10)
+    assert order[0] == 10
+    assert table == {}
 
 
 def test_what_lost_its_tie_meanwhile_is_remembered(
