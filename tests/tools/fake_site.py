@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet import defer, endpoints, reactor, threads
+from twisted.web.resource import Resource
 from twisted.web.server import Site
 
 from ci_common.faults import Refused
@@ -18,8 +19,11 @@ from ci_master.data.views import Views
 from ci_master.events.bus import Bus
 from ci_master.storage.migrate import upgrade
 from ci_master.storage.store import Store
+from ci_www.live.hub import Hub
+from ci_www.live.upgrade import WebSocketUpgrade
 from ci_www.pages.page import Viewer
 from ci_www.pages.site import Access, PageSite, viewer_of_cookies
+from tests.tools.demo_activity import Activity
 from tests.tools.demo_farm import Story, TravelClock
 from tests.tools.demo_forms import force_schedulers, register_actions
 
@@ -57,12 +61,31 @@ async def make_site(directory: str, *, hours: int = 30) -> tuple[Site, Data]:
         force_schedulers=force_schedulers,
         basedir=directory,
     )
-    return Site(PageSite(parts, Views(store), access=Everyone())), data
+    hub = Hub(data.bus, reactor)
+    hub.start()
+    root = _Root(PageSite(parts, Views(store), access=Everyone()))
+    root.putChild(b"ws", WebSocketUpgrade(hub, parts))
+    site = Site(root)
+    site.policy = SimpleNamespace(  # type: ignore[attr-defined]  # asked by the upgrade
+        origin_allowed=lambda *_what: True, may=lambda *_what: True, demand=lambda *_what: None
+    )
+    site.sessions = SimpleNamespace(user_info=lambda _request: {"anonymous": True})  # type: ignore[attr-defined]
+    return site, data
+
+
+class _Root(Resource):
+    def __init__(self, pages: PageSite) -> None:
+        super().__init__()
+        self._pages = pages
+
+    def getChild(self, path: bytes, request: Any) -> Any:
+        return self._pages
 
 
 async def main(port: str) -> None:
     directory = tempfile.mkdtemp(prefix="fake-site-")
-    site, _data = await make_site(directory)
+    site, data = await make_site(directory)
+    reactor.callLater(5, Activity(data).go_on)  # type: ignore[attr-defined]
     await endpoints.serverFromString(reactor, f"tcp:{port}:interface=127.0.0.1").listen(site)
     print(f"http://127.0.0.1:{port}/", flush=True)
 

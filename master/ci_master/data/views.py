@@ -180,7 +180,7 @@ class Views:
 
     async def log_block(self, logid: int, from_line: int) -> tuple[bytes, int | None]:
         """A block of raw text, and the line to go on from."""
-        return await self._read(lambda tx: _logs.logchunks.blocks(tx, logid, from_line, 1 << 20))
+        return await self._read(lambda tx: _logs.block(tx, logid, from_line))
 
     async def worker(self, workerid: int) -> tuple[list[BuildLine], list[WorkerMoment]]:
         """The last builds of a worker, and what happened to it."""

@@ -131,3 +131,8 @@ def first_match(
 def tail(tx: Connection, log: LogLine, count: int) -> list[tuple[str, str]]:
     """The last lines of a log."""
     return window(tx, log.id, max(0, log.num_lines - count), count)
+
+
+def block(tx: Connection, logid: int, from_line: int) -> tuple[bytes, int | None]:
+    """About a megabyte of raw text, and the line to go on from; None at the end."""
+    return logchunks.blocks(tx, logid, from_line, 1 << 20)

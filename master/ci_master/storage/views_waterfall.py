@@ -10,6 +10,7 @@ from ci_master.storage.schema import (
     buildrequests,
     builds,
     buildset_sourcestamps,
+    sourcestamps,
     steps,
     worker_events,
 )
@@ -42,6 +43,7 @@ class BoxBuild:
     results: int | None
     state_string: str
     stampids: list[int] = field(default_factory=list)
+    branches: list[str] = field(default_factory=list)
     steps: list[BoxStep] = field(default_factory=list)
 
 
@@ -88,12 +90,19 @@ def builds_between(
         found.append(box)
         by_set.setdefault(row.buildsetid, []).append(box)
     if by_set:
-        stamped = select(
-            buildset_sourcestamps.c.buildsetid, buildset_sourcestamps.c.sourcestampid
-        ).where(buildset_sourcestamps.c.buildsetid.in_(by_set))
-        for buildsetid, stampid in tx.execute(stamped):
+        stamped = (
+            select(buildset_sourcestamps.c.buildsetid, sourcestamps.c.id, sourcestamps.c.branch)
+            .select_from(
+                buildset_sourcestamps.join(
+                    sourcestamps, sourcestamps.c.id == buildset_sourcestamps.c.sourcestampid
+                )
+            )
+            .where(buildset_sourcestamps.c.buildsetid.in_(by_set))
+        )
+        for buildsetid, stampid, branch in tx.execute(stamped):
             for box in by_set[buildsetid]:
                 box.stampids.append(stampid)
+                box.branches.append(branch or "")
     return found
 
 

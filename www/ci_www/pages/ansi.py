@@ -115,10 +115,7 @@ def html(text: str, *, whole: bool = False) -> Markup:
     rest = 0
     if len(text) > LONGEST and not whole:
         rest, text = len(text) - LONGEST, text[:LONGEST]
-    if "\x1b" not in text and text.isprintable():
-        out = escape(text)
-    else:
-        out = _coloured(text)
+    out = escape(text) if "\x1b" not in text and text.isprintable() else _coloured(text)
     if rest:
         out += Markup(' <i class="muted">\u2026 {} more characters</i>').format(rest)
     return out

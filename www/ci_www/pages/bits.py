@@ -149,6 +149,11 @@ def shorten(text: str, length: int) -> Markup:
     return Markup('<span title="{}">{}\u2026</span>').format(text, text[: length - 1].rstrip())
 
 
+def shorten_text(text: str, length: int) -> str:
+    """Text cut at a length, for places that cannot hold HTML."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "\u2026"
+
+
 GLOBALS: dict[str, Any] = {
     "icon": icon,
     "shape": shape,
@@ -163,6 +168,7 @@ GLOBALS: dict[str, Any] = {
     "person": person,
     "strip": strip,
     "shorten": shorten,
+    "shorten_text": shorten_text,
     "plural": plural,
     "size": times.size,
     "url": urls,

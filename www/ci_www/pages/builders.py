@@ -1,7 +1,8 @@
 """All builders, what they do now and how they have been doing."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ci_www.pages import urls
 from ci_www.pages.farm import BuilderNow, Farm, worst_kind
@@ -43,18 +44,17 @@ class Filter:
             group=first("group"),
         )
 
-    def url(self, **changed: object) -> str:
+    def url(self, **changed: Any) -> str:
         """The page with some of the filter changed."""
-        values = {name: changed.get(name, getattr(self, name)) for name in self.__slots__}
-        tags = [*values["include"], *("-" + tag for tag in values["exclude"])]  # type: ignore[misc]
+        new = replace(self, **changed)
         return urls.with_query(
             "/builders",
-            q=str(values["text"] or ""),
-            tag=tags,
-            state=str(values["state"] or ""),
-            retired="1" if values["retired"] else None,
-            sort=str(values["sort"] or ""),
-            group=str(values["group"] or ""),
+            q=new.text,
+            tag=[*new.include, *("-" + tag for tag in new.exclude)],
+            state=new.state,
+            retired="1" if new.retired else None,
+            sort=new.sort,
+            group=new.group,
         )
 
     def cycle(self, tag: str) -> str:

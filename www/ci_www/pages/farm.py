@@ -232,7 +232,7 @@ def worst_kind(builders: Iterable[BuilderNow]) -> Kind:
     kinds = {builder.mark.kind for builder in builders if builder.active}
     for kind in ("failure", "exception", "warnings", "success"):
         if kind in kinds:
-            return kind  # type: ignore[return-value] # one of the four literals
+            return kind
     return "none"
 
 

@@ -51,7 +51,7 @@ async def _find(ask: Ask, name: str, number: str, step: str, slug: str) -> tuple
     if place is None:
         segment = urls.builder_segment(row.id, row.name)
         raise NotThere(
-            f"Build {row.name} #{number} has no log \u201c{slug}\u201d of a step \u201c{step}\u201d.",
+            f"{row.name} #{number} has no log \u201c{slug}\u201d of a step \u201c{step}\u201d.",
             [(f"{row.name} #{number}", urls.build(segment, int(number)))],
         )
     return row, place

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from ci_www.pages.page import Page
+from ci_www.pages.words import Kind
 
 _TITLES = {
     400: "This cannot be understood",
@@ -33,7 +34,5 @@ class Problem:
 
 def problem_page(problem: Problem) -> Page:
     """The page for a problem."""
-    return Page(
-        "problem.html", problem.title, problem, kind="exception" if problem.status >= 500 else "none",
-        status=problem.status,
-    )  # fmt: skip
+    kind: Kind = "exception" if problem.status >= 500 else "none"
+    return Page("problem.html", problem.title, problem, kind=kind, status=problem.status)

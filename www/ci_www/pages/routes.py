@@ -15,6 +15,7 @@ from ci_www.pages import (
     log,
     queue,
     settings,
+    waterfall,
     workers,
 )
 from ci_www.pages.formdata import read_form
@@ -62,6 +63,7 @@ GET = [
         for alias in ("latest", "latest-success", "latest-failure")
     ),
     Route("/builds/<buildid:id>", build.build_by_id),
+    Route("/waterfall", waterfall.waterfall),
     Route("/queue", queue.queue),
     Route("/pendingbuildrequests", queue.queue),
     Route("/buildrequests/<requestid:id>", queue.request),

@@ -87,9 +87,8 @@ def size(count: int) -> str:
     """``812 B``, ``6.1 KB``, ``3.4 MB``."""
     if count < 1000:
         return f"{count} B"
-    value = float(count)
-    for unit in ("KB", "MB", "GB"):
+    value, units = count / 1000, ["KB", "MB", "GB"]
+    while value >= 999.5 and len(units) > 1:
         value /= 1000
-        if value < 999.5:
-            break
-    return f"{value:.1f} {unit}" if value < 99.95 else f"{value:.0f} {unit}"
+        del units[0]
+    return f"{value:.1f} {units[0]}" if value < 99.95 else f"{value:.0f} {units[0]}"

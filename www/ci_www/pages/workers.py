@@ -8,11 +8,11 @@ from ci_www.pages.farm import Farm, RunningNow, worker_state
 from ci_www.pages.lines import BuildRow, build_row
 from ci_www.pages.lookup import find_worker
 from ci_www.pages.page import Ask, Page
-from ci_www.pages.words import Mark
+from ci_www.pages.words import Kind, Mark
 
 _ORDER = {"running": 0, "success": 1, "paused": 2, "offline": 3, "quarantined": 2}
 
-_MOMENTS = {
+_MOMENTS: dict[str, tuple[Kind, str]] = {
     "connected": ("success", "connected"),
     "disconnected": ("offline", "connection ended"),
     "paused": ("paused", "paused"),
@@ -137,7 +137,7 @@ def worker_view(farm: Farm, row: Any, lines: list[Any], moments: list[Any]) -> W
     rows = []
     for moment in moments:
         kind, word = _MOMENTS.get(moment.kind, ("none", moment.kind))
-        rows.append(WorkerMomentRow(Mark(kind, word), moment.at, moment.reason or ""))  # type: ignore[arg-type]  # kinds of the table above
+        rows.append(WorkerMomentRow(Mark(kind, word), moment.at, moment.reason or ""))
     return WorkerView(worker_line(farm, row), rows, [build_row(farm, line) for line in lines])
 
 

@@ -116,6 +116,7 @@ function swap(html) {
 
 // --- live -----------------------------------------------------------------------------------
 let seq = +body.dataset.seq || 0;
+let socket = null, told = "";
 const due = new Set();
 const fetched = new Map();
 let fetching = false;
@@ -127,7 +128,7 @@ function matches(topic, key) {
 }
 const listeners = [];
 /** Call back with (key, message) for events of a topic. */
-export function listen(topic, callback) { listeners.push([topic, callback]); }
+export function listen(topic, callback) { listeners.push([topic, callback]); subscribe(); }
 
 function heard(key, message) {
   for (const region of $$("[data-region]"))
@@ -154,10 +155,9 @@ async function refetch() {
     const answer = await fetch(url, { headers: { Accept: "text/html" } });
     if (answer.ok) {
       const html = await answer.text();
-      seq = Math.max(seq, +answer.headers.get("X-Seq") || 0);
-      requestAnimationFrame(() => swap(html));
-      const topics = answer.headers.get("X-Topics");
-      if (topics !== null && topics !== body.dataset.topics) { body.dataset.topics = topics; subscribe(); }
+      const wanted = answer.headers.get("X-Topics");
+      if (wanted !== null) body.dataset.topics = wanted;
+      requestAnimationFrame(() => { swap(html); subscribe(); });
     }
   } catch { for (const name of names) due.add(name); }
   fetching = false;
@@ -171,18 +171,27 @@ document.addEventListener("visibilitychange", () => { soon(); tick(); });
 
 const light = $("#live");
 function show(state, text) { light.dataset.state = state; $(".text", light).textContent = text; }
-let socket = null, tries = 0, lostAt = 0, polling = 0;
-function subscribe() {
-  if (socket?.readyState === 1) socket.send(JSON.stringify({ sub: body.dataset.topics.split(" ").filter(Boolean), after: seq }));
+let tries = 0, lostAt = 0, polling = 0;
+function topics() {
+  const all = new Set(body.dataset.topics.split(" "));
+  for (const region of $$("[data-region]")) for (const topic of (region.dataset.topics || "").split(" ")) all.add(topic);
+  for (const [topic] of listeners) all.add(topic);
+  all.delete("");
+  return [...all].slice(0, 400);
+}
+function subscribe(anew) {
+  const sub = topics(), text = sub.join(" ");
+  if (socket?.readyState !== 1 || (text === told && !anew)) return;
+  told = text;
+  socket.send(JSON.stringify({ sub, after: seq }));
 }
 function connect() {
-  if (!body.dataset.topics) return;
   let opened = false;
   socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
   socket.onopen = () => {
     opened = true; tries = 0; lostAt = 0;
     clearInterval(polling); polling = 0;
-    subscribe();
+    subscribe(true);
     show("live", "Live");
   };
   socket.onmessage = (event) => {

@@ -1,0 +1,390 @@
+"""The waterfall: time downwards, a column for each builder, one SVG."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ci_www.pages import times, urls
+from ci_www.pages.bits import person, short, shorten_text
+from ci_www.pages.farm import BuilderNow, Farm
+from ci_www.pages.page import Ask, Page
+from ci_www.pages.wf_boxes import (
+    COLUMN,
+    MOST_BOXES,
+    Band,
+    Box,
+    column_bands,
+    column_boxes,
+    merged,
+    run_box,
+)
+from ci_www.pages.wf_time import Axis, AxisTick, Stretch
+from ci_www.pages.words import BROKEN, Mark, kind_of, mark_of
+
+COLUMNS = 25
+CHANGES = 190
+_DEFAULT_S = 12 * 3600
+_LONGEST_S = 14 * 24 * 3600
+_NEAR_PX = 18
+
+
+@dataclass(slots=True)
+class ChangeDot:
+    """A change, or several that lie together."""
+
+    y: float
+    text: str
+    label: str
+    url: str
+    stamps: str
+    count: int
+
+
+@dataclass(slots=True)
+class Column:
+    """A builder."""
+
+    builder: BuilderNow
+    x: int
+    boxes: list[Box]
+    bands: list[Band]
+
+
+@dataclass(slots=True)
+class TwinRow:
+    """A build in the table that says the same as the picture."""
+
+    mark: Mark
+    builder: str
+    number: int
+    url: str
+    started_at: int
+    took_s: float
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What is to be shown."""
+
+    start: int
+    end: int
+    frozen: bool  # whether the end is given, and not now
+    tags: list[str] = field(default_factory=list)
+    builders: list[str] = field(default_factory=list)
+    project: str = ""
+    branch: str = ""
+    committer: str = ""
+    failures: bool = False
+    scale: float = 4.0
+    fold: bool = True
+    steps: str = ""
+    empty: bool = True
+    col: int = 0
+
+    def url(self, **changed: Any) -> str:
+        """The page with some of it changed."""
+        values = {name: changed.get(name, getattr(self, name)) for name in self.__slots__}
+        keep_range = values["frozen"] or "start" in changed
+        span = values["end"] - values["start"]
+        return urls.with_query(
+            "/waterfall",
+            tag=values["tags"],
+            builder=values["builders"],
+            project=values["project"],
+            branch=values["branch"],
+            committer=values["committer"],
+            failures="1" if values["failures"] else None,
+            scale=None if values["scale"] == 4 else f"{values['scale']:g}",
+            idle=None if values["fold"] else "show",
+            steps=values["steps"],
+            empty=None if values["empty"] else "0",
+            col=str(values["col"]) if values["col"] else None,
+            from_=times.iso(values["start"]) if keep_range
+            else None if span == _DEFAULT_S else f"-{span // 60}m",
+            to=times.iso(values["end"]) if keep_range else None,
+        )  # fmt: skip
+
+    def toggle(self, tag: str) -> str:
+        """Include a tag; exclude it if it is included; let it go if it is excluded."""
+        rest = [one for one in self.tags if one.lstrip("-") != tag]
+        if tag in self.tags:
+            return self.url(tags=[*rest, f"-{tag}"])
+        return self.url(tags=rest if f"-{tag}" in self.tags else [*rest, tag])
+
+    def shifted(self, share: float) -> str:
+        """The same span, earlier (below 0) or later."""
+        by = int((self.end - self.start) * share)
+        return self.url(start=self.start + by, end=self.end + by, frozen=True)
+
+
+def wanted_from(args: Mapping[str, list[str]], now: float) -> Wanted:
+    """What a query string asks for; also understands the arguments of older waterfalls."""
+
+    def first(*names: str) -> str:
+        return next((args[name][0] for name in names if args.get(name)), "")
+
+    to = times.moment(first("to", "last_time"), now) if first("to", "last_time") else None
+    end = min(to, int(now)) if to is not None else int(now)
+    begin = times.moment(first("from", "first_time"), now) if first("from", "first_time") else None
+    start = begin if begin is not None and begin < end else end - _DEFAULT_S
+    start = max(start, end - _LONGEST_S)
+    try:
+        scale = min(64.0, max(0.5, float(first("scale") or 4)))
+    except ValueError:
+        scale = 4.0
+    col = first("col")
+    return Wanted(
+        start=start,
+        end=end,
+        frozen=to is not None and to < now - 5,
+        tags=[tag.lstrip("+") for tag in [*args.get("tag", []), *args.get("category", [])] if tag],
+        builders=list(args.get("builder", [])),
+        project=first("project"),
+        branch=first("branch"),
+        committer=first("committer"),
+        failures=first("failures", "failures_only") in ("1", "true"),
+        scale=scale,
+        fold=first("idle") != "show",
+        steps=first("steps") if first("steps") in ("0", "1") else "",
+        empty=first("empty") != "0",
+        col=int(col) if col.isdigit() else 0,
+    )
+
+
+@dataclass(slots=True)
+class WaterfallView:
+    """The page."""
+
+    wanted: Wanted
+    columns: list[Column]
+    total: int
+    ticks: list[AxisTick]
+    folds: list[tuple[Stretch, str]]
+    dots: list[ChangeDot]
+    height: int
+    width: int
+    now_y: float | None
+    twin: list[TwinRow]
+    tags: list[tuple[str, str, str]]  # tag, in/out/empty, URL
+    older: str
+    newer: str
+    permalink: str
+    zoom_in: str
+    zoom_out: str
+    last_active: str
+    left: str
+    right: str
+    any_build: bool
+
+
+def choose_builders(
+    builders: list[BuilderNow], wanted: Wanted, projects: Mapping[int, str]
+) -> list[BuilderNow]:
+    """The builders that get a column, in order."""
+    include = {tag for tag in wanted.tags if tag[0] != "-"}
+    exclude = {tag[1:] for tag in wanted.tags if tag[0] == "-"}
+    names = set(wanted.builders)
+    found = []
+    for one in builders:
+        if names and not names.intersection((one.name, one.segment, str(one.id))):
+            continue
+        if not one.active and not names:
+            continue
+        if not include.issubset(one.tags) or exclude.intersection(one.tags):
+            continue
+        project = projects.get(one.projectid, "") if one.projectid is not None else ""
+        if wanted.project and project != wanted.project:
+            continue
+        found.append((project, one.name.lower(), one))
+    return [one for _project, _name, one in sorted(found, key=lambda item: item[:2])]
+
+
+def _wanted_builds(past: Any, wanted: Wanted) -> list[Any]:
+    builds = past.builds
+    if wanted.branch:
+        builds = [b for b in builds if wanted.branch in b.branches]
+    if wanted.committer:
+        needle = wanted.committer.lower()
+        stamps = {c.stampid for c in past.changes if needle in c.author.lower()}
+        builds = [b for b in builds if stamps.intersection(b.stampids)]
+    return list(builds)
+
+
+def waterfall_view(
+    chosen: list[BuilderNow],
+    all_tags: list[str],
+    worker_rows: Mapping[int, Any],
+    past: Any,
+    wanted: Wanted,
+    *,
+    now: float,
+    zone: Any,
+    total: int,
+) -> WaterfallView:
+    """Make the view from the builders of this page and what happened in the range."""
+    builds = _wanted_builds(past, wanted)
+    changes = [
+        c
+        for c in past.changes
+        if (not wanted.branch or c.branch == wanted.branch)
+        and (not wanted.committer or wanted.committer.lower() in c.author.lower())
+    ]
+    of: dict[int, list[Any]] = {one.id: [] for one in chosen}
+    for build in builds:
+        if build.builderid in of:
+            of[build.builderid].append(build)
+    if wanted.failures:
+        bad = {b.builderid for b in builds if kind_of(b.results) in BROKEN}
+        chosen = [one for one in chosen if one.id in bad]
+    if not wanted.empty:
+        chosen = [one for one in chosen if of[one.id]]
+    busy = [(b.started_at, b.complete_at if b.complete_at is not None else now) for b in builds]
+    busy += [(c.when, c.when) for c in changes]
+    axis = Axis(wanted.start, wanted.end, busy, scale=wanted.scale, fold=wanted.fold)
+    many = sum(map(len, of.values())) > MOST_BOXES
+    here = wanted.url(frozen=False)
+    here += "" if "?" in here else "?"
+    columns = []
+    for place, one in enumerate(chosen):
+        x = place * COLUMN
+        rows = [worker_rows[w.id] for w in one.workers if w.id in worker_rows]
+        if many:
+            boxes = [
+                run_box(run, axis, x, one.name, here) if len(run) > 1
+                else column_boxes(run, axis, x, one.segment, one.name, now=now, steps="0")[0]
+                for run in merged(of[one.id], 0)
+            ]  # fmt: skip
+        else:
+            boxes = column_boxes(
+                of[one.id], axis, x, one.segment, one.name, now=now, steps=wanted.steps
+            )
+        columns.append(Column(one, x, boxes, column_bands(rows, past.moments, axis, x, now=now)))
+    lowest = max((b.y + b.height for c in columns for b in c.boxes), default=0.0)
+    names = {one.id: one for one in chosen}
+    return WaterfallView(
+        wanted=wanted,
+        columns=columns,
+        total=total,
+        ticks=axis.ticks(zone),
+        folds=[
+            (s, f"{times.duration(s.high - s.low)} without events")
+            for s in axis.stretches
+            if s.folded
+        ],
+        dots=change_dots(changes, axis),
+        height=int(max(axis.height, lowest, 60)) + 8,
+        width=max(1, len(columns)) * COLUMN,
+        now_y=None if wanted.frozen else 0.5,
+        twin=_twin(builds, names, now),
+        tags=[(tag, _side(tag, wanted), wanted.toggle(tag)) for tag in all_tags],
+        older=wanted.shifted(-1),
+        newer=wanted.shifted(1) if wanted.end < now - 60 else "",
+        permalink=wanted.url(start=wanted.start, end=wanted.end, frozen=True),
+        zoom_in=wanted.url(scale=min(64.0, wanted.scale * 2)) if wanted.scale < 64 else "",
+        zoom_out=wanted.url(scale=max(0.5, wanted.scale / 2)) if wanted.scale > 0.5 else "",
+        last_active=_around(wanted, past.last_active),
+        left=wanted.url(col=max(0, wanted.col - COLUMNS)) if wanted.col else "",
+        right=wanted.url(col=wanted.col + COLUMNS) if wanted.col + COLUMNS < total else "",
+        any_build=bool(builds),
+    )
+
+
+def _side(tag: str, wanted: Wanted) -> str:
+    return "in" if tag in wanted.tags else "out" if f"-{tag}" in wanted.tags else ""
+
+
+def _around(wanted: Wanted, at: int | None) -> str:
+    if at is None:
+        return ""
+    return wanted.url(start=at - _DEFAULT_S // 2, end=at + _DEFAULT_S // 2, frozen=True)
+
+
+def _twin(builds: list[Any], names: Mapping[int, BuilderNow], now: float) -> list[TwinRow]:
+    return [
+        TwinRow(
+            mark_of(b.results, complete=b.complete_at is not None),
+            names[b.builderid].name,
+            b.number,
+            urls.build(names[b.builderid].segment, b.number),
+            b.started_at,
+            (b.complete_at if b.complete_at is not None else now) - b.started_at,
+        )
+        for b in builds[:500]
+        if b.builderid in names
+    ]
+
+
+def change_dots(changes: list[Any], axis: Axis) -> list[ChangeDot]:
+    """Dots for changes, newest on top; those nearer than 18 pixels become one.
+
+    :param changes: newest first.
+    """
+    groups: list[tuple[float, list[Any]]] = []
+    for change in changes:
+        y = axis.y(change.when)
+        if groups and y - groups[-1][0] < _NEAR_PX:
+            groups[-1][1].append(change)
+        else:
+            groups.append((y, [change]))
+    dots = []
+    for y, group in groups:
+        one = group[0]
+        name = short(one.revision) or f"change {one.id}"
+        if len(group) == 1:
+            text = f"{name} {person(one.author).split(' ')[0]}: {one.subject}"
+            url = urls.change(one.id)
+            label = f"{name} by {person(one.author)}: {one.subject}"
+        else:
+            text = f"{len(group)} changes, {name} \u2026"
+            label = "; ".join(f"{short(c.revision)} {c.subject}" for c in group[:8])
+            url = f"/changes?before={max(c.id for c in group) + 1}"
+        stamps = " ".join(str(c.stampid) for c in group)
+        text = shorten_text(text, 28)
+        dots.append(ChangeDot(y, text, label, url, stamps, len(group)))
+    return dots
+
+
+async def waterfall(ask: Ask) -> Page:
+    """``/waterfall``"""
+    data = ask.data
+    seq = data.bus.seq
+    wanted = wanted_from(ask.args, ask.now)
+    farm = Farm(data)
+    builders = farm.builders()
+    names = {row.id: row.name for row in data.projects.by_id.values()}
+    chosen = choose_builders(builders, wanted, names)
+    shown = chosen[wanted.col : wanted.col + COLUMNS]
+    worker_rows = {w.id: data.workers.by_id[w.id] for one in shown for w in one.workers}
+    past = await ask.views.past(
+        [one.id for one in shown],
+        list(worker_rows),
+        start=wanted.start,
+        end=wanted.end,
+        steps=wanted.steps != "0",
+    )
+    tags = sorted({tag for one in builders if one.active for tag in one.tags})
+    view = await ask.parts.in_thread(
+        lambda: waterfall_view(
+            shown,
+            tags,
+            worker_rows,
+            past,
+            wanted,
+            now=ask.now,
+            zone=ask.viewer.zone,
+            total=len(chosen),
+        )
+    )
+    kinds = {one.mark.kind for one in shown}
+    topics = () if wanted.frozen else ("builds/*/*", "changes/*/new", "workers/*/*")
+    return Page(
+        "waterfall.html",
+        "Waterfall",
+        view,
+        kind="failure" if "failure" in kinds else "success" if "success" in kinds else "none",
+        nav="waterfall",
+        topics=topics,
+        modules=("waterfall.mjs",),
+        wide=True,
+        seq=seq,
+    )
