@@ -12,6 +12,7 @@ class SourceStamp:
     """One codebase of a build.
 
     :ivar patch: None, or the tuple (level, body, subdir); ``patch_info``: (author, comment).
+        The body is None if it has still to be read from storage, by ``patchid``.
     :ivar changes: the changes that led to it, oldest first.
     """
 
@@ -26,8 +27,10 @@ class SourceStamp:
         self.changes = list(changes)
         self.patch: tuple[int, Any, str] | None = None
         self.patch_info: tuple[str, str] | None = None
+        self.patchid: int | None = None
         patch = stamp.get("patch")
         if patch:
+            self.patchid = patch.get("patchid")
             self.patch = (patch["level"], patch["body"], patch.get("subdir") or "")
             self.patch_info = (patch.get("author") or "", patch.get("comment") or "")
 

@@ -1,19 +1,11 @@
-"""Steps that need no worker: they run on the master."""
+"""Steps that need no worker and run no program: properties, logs, checks."""
 
-import os
 import pprint
-import re
-import signal
 from typing import Any
 
-from twisted.internet import error
-from twisted.internet.defer import Deferred
-from twisted.internet.protocol import ProcessProtocol
-from twisted.python.failure import Failure
-
-from ci_common.results import CANCELLED, FAILURE, SUCCESS
+from ci_common.results import FAILURE, SUCCESS
 from ci_master.builds.buildstep import BuildStep
-from ci_master.builds.faults import configFault
+from ci_master.steps.mastershell import MasterShellCommand
 
 __all__ = [
     "Assert",
@@ -23,133 +15,6 @@ __all__ = [
     "SetPropertiesFromEnv",
     "SetProperty",
 ]
-
-
-class MasterShellCommand(BuildStep):
-    """Run a command on the master.
-
-    :param command: a list, or one string for the shell.
-    :param env: added to the master's environment; lists are joined with the path separator,
-        ``${NAME}`` is filled in from the master's environment, None removes a variable.
-    :param usePTY: run it in a terminal.
-    :param interruptSignal: signal by which it is stopped, without SIG.
-    :param logEnviron: show the environment in the log.
-    :param runtime_timeout: seconds after which it is killed, and the step fails.
-    """
-
-    name = "MasterShellCommand"
-    description = "Running"
-    descriptionDone = "Ran"
-    descriptionSuffix = None
-    renderables = ("command", "env")
-    haltOnFailure = True
-    flunkOnFailure = True
-
-    def __init__(self, command: Any, **kwargs: Any) -> None:
-        self.env: Any = kwargs.pop("env", None)
-        self.usePTY = kwargs.pop("usePTY", 0)
-        self.interruptSignal = kwargs.pop("interruptSignal", "KILL")
-        self.logEnviron = kwargs.pop("logEnviron", True)
-        self.runtime_timeout = kwargs.pop("runtime_timeout", 3600)
-        if not hasattr(signal, f"SIG{self.interruptSignal}"):
-            configFault(
-                f"there is no signal {self.interruptSignal!r}", "write 'KILL', 'TERM' or 'INT'"
-            )
-        super().__init__(**kwargs)
-        self.command = command
-        self.process: Any = None
-        self._killed_why: str | None = None
-
-    async def run(self) -> int:
-        """Run it."""
-        log = await self.addLog("stdio")
-        argv = self._argv()
-        env = _environment(self.env)
-        shown = self.command if isinstance(self.command, str) else repr(list(self.command))
-        workdir = self._workdir or os.getcwd()
-        await log.addHeader(f"{shown}\n in dir {workdir}\n argv: {argv}\n")
-        if self.logEnviron:
-            lines = "".join(f"   {key}={value}\n" for key, value in sorted(env.items()))
-            await log.addHeader(f" environment:\n{lines}")
-        clock = self.build.services.clock
-        ended: Deferred[BaseException] = Deferred()
-        protocol = _Program(log, ended)
-        try:
-            self.process = clock.spawnProcess(
-                protocol, argv[0], argv, path=workdir, usePTY=self.usePTY, env=env
-            )
-        except OSError as problem:
-            await log.addStderr(f"{argv[0]}: {problem}\n")
-            return FAILURE
-        timer = None
-        if self.runtime_timeout is not None:
-            timer = clock.callLater(self.runtime_timeout, self._kill, "timed out")
-        ending: Any = await ended
-        if timer is not None and timer.active():
-            timer.cancel()
-        self.process = None
-        if self._killed_why is not None:
-            await log.addHeader(f"{self._killed_why}, killed\n")
-        if self.stopped:
-            return CANCELLED
-        if isinstance(ending, error.ProcessDone):
-            await log.addHeader("exit status 0\n")
-            return SUCCESS
-        status = f"signal {ending.signal}" if ending.signal else f"exit status {ending.exitCode}"
-        await log.addHeader(f"{status}\n")
-        return FAILURE
-
-    def _argv(self) -> list[str]:
-        if isinstance(self.command, str):
-            if os.name == "nt":
-                return [os.environ["COMSPEC"], "/c", self.command]
-            return ["/bin/sh", "-c", self.command]
-        return [str(part) for part in self.command]
-
-    def _kill(self, why: str) -> None:
-        if self.process is not None:
-            self._killed_why = why
-            try:
-                self.process.signalProcess(self.interruptSignal)
-            except error.ProcessExitedAlready:
-                self._killed_why = None
-
-    def interrupt(self, reason: Any) -> Any:
-        """Stop it by its signal."""
-        result = super().interrupt(reason)
-        self._kill("interrupted")
-        return result
-
-
-class _Program(ProcessProtocol):
-    """Copies what a program prints into a log."""
-
-    def __init__(self, log: Any, ended: "Deferred[BaseException]") -> None:
-        self._log = log
-        self._ended = ended
-
-    def outReceived(self, data: bytes) -> None:
-        self._log.addStdout(data)
-
-    def errReceived(self, data: bytes) -> None:
-        self._log.addStderr(data)
-
-    def processEnded(self, reason: Failure) -> None:
-        self._ended.callback(reason.value)
-
-
-def _environment(changes: dict[str, Any] | None) -> dict[str, str]:
-    base = dict(os.environ)
-    if not changes:
-        return base
-    filled = dict(base)
-    for key, value in changes.items():
-        if value is None:
-            filled.pop(key, None)
-            continue
-        text = os.pathsep.join(value) if isinstance(value, list | tuple) else str(value)
-        filled[key] = re.sub(r"\$\{(\w+)\}", lambda m: base.get(m.group(1), ""), text)
-    return filled
 
 
 class SetProperty(BuildStep):
@@ -214,16 +79,14 @@ class SetPropertiesFromEnv(BuildStep):
 
     async def run(self) -> int:
         """Set those that are there."""
-        environ: dict[str, str] = self.worker.worker_environ
-        if self.worker.worker_system == "win32" or self.worker.worker_system == "nt":
+        windows = self.worker.worker_system in ("nt", "win32")
+        environ: dict[str, str] = dict(self.worker.worker_environ)
+        if windows:
             environ = {key.upper(): value for key, value in environ.items()}
-            fold = str.upper
-        else:
-            fold = str
         names = [self.variables] if isinstance(self.variables, str) else self.variables
         lines = []
         for name in names:
-            value = environ.get(fold(name))
+            value = environ.get(name.upper() if windows else name)
             if value:
                 self.setProperty(name, value, self.source, runtime=True)
                 lines.append(f"{name} = {value!r}")

@@ -1,10 +1,10 @@
 """Steps that run a command on the worker."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
-from ci_common.results import SUCCESS
+from ci_common.aio import call_override
+from ci_common.results import CANCELLED, SUCCESS
 from ci_master.builds.buildstep import BuildStep, ShellMixin
 from ci_master.builds.faults import configFault
 
@@ -39,6 +39,8 @@ class ShellCommand(ShellMixin, BuildStep):
         """Run it."""
         command = await self.makeRemoteShellCommand()
         await self.runCommand(command)
+        if self.stopped:
+            return CANCELLED
         return int(command.results())
 
 
@@ -94,12 +96,13 @@ class SetPropertyFromCommand(ShellMixin, BuildStep):
         keep_stderr = self.extract_fn is not None or self.includeStderr
         command = await self.makeRemoteShellCommand(collectStdout=True, collectStderr=keep_stderr)
         await self.runCommand(command)
+        if self.stopped:
+            return CANCELLED
         result = int(command.results())
         changes: dict[str, Any] = {}
         if self.extract_fn is not None:
-            changes = self.extract_fn(command.rc, command.stdout, command.stderr) or {}
-            if inspect.isawaitable(changes):
-                changes = await changes
+            told = (command.rc, command.stdout, command.stderr)
+            changes = await call_override(self.extract_fn, *told) or {}
         elif result == SUCCESS:
             changes = {self.property: self._value(command)}
         for name, value in changes.items():

@@ -3,7 +3,8 @@
 from typing import Any
 
 from ci_common.aio import call_override
-from ci_common.results import EXCEPTION, SUCCESS, computeResultAndTermination
+from ci_common.faults import nearest
+from ci_common.results import CANCELLED, EXCEPTION, SUCCESS, computeResultAndTermination
 from ci_master.builds.buildstep import BuildStep, ShellMixin
 from ci_master.builds.faults import configFault
 from ci_master.builds.recorded import Recorded
@@ -16,7 +17,7 @@ class ShellArg(Recorded):
     """One command of a :class:`ShellSequence`.
 
     :param command: the program and its arguments, or one string for the shell.
-    :param logname: the log that gets its output; the sequence's own log if None.
+    :param logname: the log that gets its output; ``stdio`` if None.
     """
 
     flunkOnFailure = True
@@ -43,8 +44,12 @@ class ShellArg(Recorded):
         self.haltOnFailure = kwargs.pop("haltOnFailure", self.haltOnFailure)
         self.warnOnFailure = kwargs.pop("warnOnFailure", self.warnOnFailure)
         self.warnOnWarnings = kwargs.pop("warnOnWarnings", self.warnOnWarnings)
-        if kwargs:
-            configFault(f"ShellArg got unexpected keyword argument(s) {sorted(kwargs)}")
+        for name in kwargs:
+            near = nearest(name, self.publicAttributes)
+            configFault(
+                f"ShellArg got unexpected keyword argument '{name}'",
+                f"did you mean '{near}'?" if near else f"known: {', '.join(self.publicAttributes)}",
+            )
 
     def validateAttributes(self) -> None:
         """Check what rendering made of the arguments.
@@ -68,7 +73,7 @@ class ShellSequence(ShellMixin, BuildStep):
     :param commands: list of :class:`ShellArg`, or a renderable that gives one.
     """
 
-    name = "shell sequence"
+    name = "generic"
     last_command: str | list[str] | None = None
     renderables = ("commands",)
 
@@ -91,7 +96,6 @@ class ShellSequence(ShellMixin, BuildStep):
 
     async def runShellSequence(self, commands: Any) -> int:
         """Run these commands."""
-        terminate = False
         overall = SUCCESS
         if commands is None:
             return await self._broken("commands is None")
@@ -106,12 +110,12 @@ class ShellSequence(ShellMixin, BuildStep):
             if not await call_override(self.shouldRunTheCommand, one.command):
                 continue
             self.last_command = one.command
-            if self.stopped:
-                break
             command = await self.makeRemoteShellCommand(
                 command=one.command, stdioLogName=one.logname or "stdio"
             )
             await self.runCommand(command)
+            if self.stopped:
+                return CANCELLED
             overall, terminate = computeResultAndTermination(one, command.results(), overall)
             if terminate:
                 break

@@ -292,7 +292,8 @@ class MultipleFileUpload(_UploadStep):
         writer: Any
         if stat.S_ISREG(mode):
             writer = FileWriter(target, self.maxsize, self.mode)
-            name, more = "uploadFile", {"keepstamp": self.keepstamp}
+            name = "uploadFile"
+            more: dict[str, Any] = {"keepstamp": self.keepstamp}
         elif stat.S_ISDIR(mode):
             writer = DirectoryWriter(target, self.maxsize, self.compress)
             name, more = "uploadDirectory", {"compress": self.compress}
@@ -372,7 +373,7 @@ class StringDownload(_TransferStep):
     """
 
     name = "string_download"
-    renderables = ("s", "workerdest")
+    renderables: Any = ("s", "workerdest")
 
     def __init__(
         self,

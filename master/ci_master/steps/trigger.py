@@ -1,15 +1,25 @@
 """A step that has other schedulers start builds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from twisted.internet.defer import gatherResults
 from twisted.logger import Logger
 
-from ci_common.aio import call_override, spawn
-from ci_common.results import ALL_RESULTS, SUCCESS, statusToString, worst_status
+from ci_common.aio import call_override, spawn, to_deferred
+from ci_common.faults import Refused
+from ci_common.results import (
+    ALL_RESULTS,
+    CANCELLED,
+    EXCEPTION,
+    SUCCESS,
+    statusToString,
+    worst_status,
+)
 from ci_master.builds.buildstep import BuildStep
 from ci_master.builds.faults import configFault
 from ci_master.builds.properties import Properties
+from ci_master.steps.source.base import patch_of
 
 __all__ = ["Trigger"]
 
@@ -40,7 +50,7 @@ class Trigger(BuildStep):
         "waitForFinish",
     )
     flunkOnFailure = True
-    log = Logger()
+    logger = Logger()
 
     def __init__(
         self,
@@ -91,14 +101,16 @@ class Trigger(BuildStep):
         self.ended = False
         self.brids: list[int] = []
         self.triggeredNames: list[str] | None = None
-        self._results: dict[int, int] = {}
+        self._results: list[int] = []
+        self._ended_requests: set[int] = set()
 
     # -- what may be overridden
 
-    def createTriggerProperties(self, properties: dict[str, Any]) -> Any:
+    def createTriggerProperties(self, properties: Any) -> Any:
         """Properties of the triggered builds, from ``set_properties`` and ``copy_properties``."""
         trigger_properties = Properties()
-        trigger_properties.update(properties, "Trigger")
+        for name, value in _plain(properties).items():
+            trigger_properties.setProperty(name, value, "Trigger")
         for name in self.copy_properties:
             if self.build.getProperties().hasProperty(name):
                 trigger_properties.setProperty(name, self.getProperty(name), "Trigger")
@@ -115,31 +127,30 @@ class Trigger(BuildStep):
             for name in self.schedulerNames
         ]
 
-    def prepareSourcestampListForTrigger(self) -> list[dict[str, Any]]:
-        """What the triggered builds build."""
+    async def prepareSourcestampListForTrigger(self) -> list[dict[str, Any]]:
+        """What the triggered builds build; for codebases left out the scheduler decides."""
         if self.sourceStamps:
-            wanted: dict[str, dict[str, Any]] = {}
-            for stamp in self.sourceStamps:
-                wanted[stamp.get("codebase", "")] = stamp
+            wanted = {stamp.get("codebase", ""): stamp for stamp in self.sourceStamps}
             return list(wanted.values())
         if self.alwaysUseLatest:
             return []
-        got = self.build.getProperty("got_revision") if self.updateSourceStamp else None
+        got = self.build.getProperty("got_revision", None) if self.updateSourceStamp else None
         stamps = []
         for source in self.build.getAllSourceStamps():
-            stamp = {
-                "branch": source.branch,
-                "revision": source.revision,
-                "repository": source.repository,
-                "project": source.project,
-                "codebase": source.codebase,
-            }
-            if source.patch is not None:
-                stamp = source.ssid
-            elif got:
-                revision = got.get(source.codebase) if isinstance(got, dict) else got
-                if revision:
-                    stamp["revision"] = revision
+            stamp: dict[str, Any] = source.asDict()
+            revision = got.get(source.codebase) if isinstance(got, dict) else got
+            if revision:
+                stamp["revision"] = revision
+            patch = await patch_of(self.build, source)
+            if patch is not None:
+                author, comment = source.patch_info or ("", "")
+                stamp["patch"] = {
+                    "level": patch[0],
+                    "body": patch[1],
+                    "subdir": patch[2],
+                    "author": author,
+                    "comment": comment,
+                }
             stamps.append(stamp)
         return stamps
 
@@ -148,84 +159,128 @@ class Trigger(BuildStep):
     def interrupt(self, reason: Any) -> Any:
         """Stop it; what it triggered and waits for is cancelled."""
         result = super().interrupt(reason)
-        if self.running and not self.ended:
+        if self.running and self.waitForFinish and not self.ended:
             self.ended = True
-            actions = self.build.services.data.actions
-            for brid in self.brids:
-                if brid not in self._results:
-                    arguments = {"reason": f"parent build was interrupted: {reason}"}
-                    spawn(
-                        actions.call("buildrequests", brid, "cancel", arguments),
-                        self.log,
-                        f"cancelling request {brid}",
-                    )
+            self._cancel(self.brids)
         return result
+
+    def _cancel(self, brids: Sequence[int]) -> None:
+        actions = self.build.services.data.actions
+        arguments = {"reason": "the build that triggered it was interrupted"}
+        for brid in brids:
+            if brid not in self._ended_requests:
+                doing = f"cancelling request {brid}"
+                spawn(actions.call("buildrequests", brid, "cancel", arguments), self.logger, doing)
 
     async def run(self) -> int:
         """Trigger, and wait if that is wanted."""
-        schedulers = await call_override(self.getSchedulersAndProperties)
-        if isinstance(schedulers, tuple):
-            schedulers = [schedulers]
-        stamps = self.prepareSourcestampListForTrigger()
+        schedulers = await self._schedulers()
+        stamps = await call_override(self.prepareSourcestampListForTrigger)
         self.running = True
         self.triggeredNames = []
-        waiting: list[tuple[str, bool, Any]] = []
-        for one in schedulers:
-            name, unimportant = one["sched_name"], one.get("unimportant", False)
-            properties = await call_override(self.createTriggerProperties, one["props_to_set"])
-            ids, done = self.build.services.trigger(
-                name,
-                waited_for=bool(self.waitForFinish),
-                sourcestamps=stamps,
-                properties=properties,
-                parent_buildid=self.build.buildid,
-                parent_relationship=self.parent_relationship,
-            )
-            waiting.append((name, unimportant, done))
-            self.triggeredNames.append(name)
-            _bsid, brids = await ids
-            self._link(name, list(brids.values()))
-            self.updateSummary()
+        triggered: list[tuple[bool, Any]] = []
+        try:
+            for name, properties, unimportant in schedulers:
+                triggered.append((unimportant, await self._trigger(name, properties, stamps)))
+                if self.stopped:
+                    break
+        except Refused as refused:
+            await self.addCompleteLog("stderr", f"{refused}\n")
+            self._cancel(self.brids)
+            self._let_go(triggered)
+            return EXCEPTION
         if not self.waitForFinish:
-            for _name, _unimportant, done in waiting:
-                _let_go(done, self.log)
-            return SUCCESS
-        overall = SUCCESS
-        for name, unimportant, done in waiting:
-            results, brids = await done
-            self._show_results(name, brids)
-            if not unimportant:
-                overall = worst_status(overall, results)
-            self.updateSummary()
+            self._let_go(triggered)
+            return CANCELLED if self.stopped else SUCCESS
+        overall = await self._wait(triggered)
         self.ended = True
+        return CANCELLED if self.stopped else overall
+
+    async def _schedulers(self) -> list[tuple[str, Any, bool]]:
+        """What an author's method says: names, properties, whether they do not matter."""
+        given = await call_override(self.getSchedulersAndProperties)
+        found = []
+        for one in given:
+            if isinstance(one, Mapping):
+                name, properties = one["sched_name"], one.get("props_to_set")
+                unimportant = bool(one.get("unimportant", False))
+            else:
+                name, properties, unimportant = (*one, False)[:3]
+            properties = await self.build.render(_plain(properties))
+            found.append((name, properties, unimportant))
+        return found
+
+    async def _trigger(self, name: str, given: Any, stamps: Any) -> Any:
+        """Ask one scheduler for its builds; gives what fires with their results."""
+        assert self.triggeredNames is not None
+        trigger = self.build.services.trigger
+        assert trigger is not None, "a build's environment has no trigger"
+        properties = await call_override(self.createTriggerProperties, given)
+        ids, done = trigger(
+            name,
+            waited_for=bool(self.waitForFinish),
+            sourcestamps=stamps,
+            properties=properties,
+            parent_buildid=self.build.buildid,
+            parent_relationship=self.parent_relationship,
+        )
+        self.triggeredNames.append(name)
+        _bsid, brids = await ids
+        base = self.build.services.config.buildbotURL
+        for brid in brids.values():
+            self.brids.append(brid)
+            await self.addURL(f"{name} #{brid}", f"{base}#/buildrequests/{brid}")
+        if self.stopped and self.waitForFinish:
+            self._cancel(list(brids.values()))
+        self.updateSummary()
+        return done
+
+    async def _wait(self, triggered: Sequence[tuple[bool, Any]]) -> int:
+        """Wait for all, showing each as it ends; the worst result of those that matter."""
+        shown = [to_deferred(self._show_when_done(done)) for _, done in triggered]
+        overall = SUCCESS
+        for (unimportant, _), result in zip(triggered, await gatherResults(shown), strict=True):
+            if not unimportant:
+                overall = worst_status(overall, result)
         return overall
 
-    def _link(self, name: str, brids: Sequence[int]) -> None:
-        base = self.build.services.config.buildbotURL
-        for brid in brids:
-            self.brids.append(brid)
-            self.addURL(f"{name} #{brid}", f"{base}#/buildrequests/{brid}")
+    async def _show_when_done(self, done: Any) -> int:
+        results, brids = await done
+        for brid in brids.values():
+            self._ended_requests.add(brid)
+            await self._show_builds(brid)
+        self.updateSummary()
+        return int(results)
 
-    def _show_results(self, name: str, brids: dict[int, Any]) -> None:
-        data = self.build.services.data
-        for builderid, brid in brids.items():
-            number = brid if isinstance(brid, int) else None
-            builder = data.builders.by_id.get(builderid)
-            latest = builder.summary.latest if builder is not None else None
-            if latest is None or latest["buildrequestid"] != number:
-                continue
-            self._results[latest["buildrequestid"]] = latest["results"]
-            url = self.build.url_of(builderid, latest["number"])
-            text = f"{statusToString(latest['results'])}: {builder.name} #{latest['number']}"
-            self.addURL(text, url)
+    async def _show_builds(self, brid: int) -> None:
+        """Link the last build that a request led to, with its result."""
+        get = self.build.master.data.get
+        builds = await get(("buildrequests", brid, "builds"))
+        request = await get(("buildrequests", brid))
+        if request is not None:
+            self._results.append(request["results"])
+        if not builds:
+            return
+        build = max(builds, key=lambda one: one["buildid"])
+        builder = await get(("builders", build["builderid"]))
+        url = self.build.url_of(build["builderid"], build["number"])
+        result = statusToString(build["results"])
+        await self.addURL(f"{result}: {builder['name']} #{build['number']}", url)
+
+    def _let_go(self, triggered: Sequence[tuple[bool, Any]]) -> None:
+        """Let the end of what nobody waits for pass by; a failure of it is logged."""
+        for _, done in triggered:
+            spawn(done, self.logger, "waiting for triggered builds")
+
+    # -- texts
 
     def getCurrentSummary(self) -> Any:
         """Names what was triggered, and the results so far."""
         if not self.triggeredNames:
             return {"step": "running"}
         counts = {code: 0 for code in ALL_RESULTS}
-        for result in self._results.values():
-            counts[result] += 1
+        for result in self._results:
+            counts[result] = counts.get(result, 0) + 1
         words = [
             f"{count} {statusToString(code, count)}" for code, count in counts.items() if count
         ]
@@ -236,6 +291,10 @@ class Trigger(BuildStep):
         return self.getCurrentSummary()
 
 
-def _let_go(done: Any, log: Logger) -> None:
-    """Let the end of what nobody waits for pass by; a failure of it is logged."""
-    spawn(done, log, "waiting for triggered builds")
+def _plain(properties: Any) -> dict[str, Any]:
+    """Name -> value, from a dict or a set of properties."""
+    if properties is None:
+        return {}
+    if isinstance(properties, Properties):
+        return {name: value for name, (value, _) in properties.asDict().items()}
+    return dict(properties)

@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ci_common.results import FAILURE, WARNINGS, worst_status
+from ci_common.aio import call_override
+from ci_common.results import CANCELLED, FAILURE, WARNINGS, worst_status
 from ci_master.builds.buildstep import BuildStep, ShellMixin
 from ci_master.builds.composite import CompositeStepMixin
 from ci_master.builds.faults import configFault
@@ -20,10 +21,11 @@ Extractor = Callable[[Any, str, "re.Match[str]"], Warned]
 Suppression = tuple[str | None, str | None, int | None, int | None]
 
 
-class WarningCountingShellCommand(ShellMixin, CompositeStepMixin, BuildStep):
+class WarningCountingShellCommand(ShellMixin, BuildStep, CompositeStepMixin):
     """Run a command; the lines of its output that match a pattern are warnings.
 
-    :param warningPattern: regular expression, matched at the start of each line.
+    :param warningPattern: regular expression, matched at the start of each line; None counts
+        nothing.
     :param warningExtractor: (step, line, match) -> (file, line number, text) of a warning.
     :param maxWarnCount: more warnings than this make the step fail.
     :param directoryEnterPattern: its group 1 is a directory that make enters.
@@ -79,16 +81,22 @@ class WarningCountingShellCommand(ShellMixin, CompositeStepMixin, BuildStep):
             self.maxWarnCount = maxWarnCount
         self.suppressionList = suppressionList
         self.warningExtractor: Extractor = warningExtractor or type(self).warnExtractWholeLine
-        if isinstance(self.warningPattern, str):
-            try:
-                re.compile(self.warningPattern)
-            except re.error as error:
-                configFault(f"'warningPattern' is no regular expression: {error}")
+        for name in ("warningPattern", "directoryEnterPattern", "directoryLeavePattern"):
+            _check_pattern(name, getattr(self, name))
+        if type(self)._made_as_itself(WarningCountingShellCommand) and not kwargs.get("command"):
+            configFault(
+                "WarningCountingShellCommand's `command` argument is not specified",
+                'write for example command=["make", "all"]',
+            )
         kwargs = self.setupShellMixin(kwargs)
         super().__init__(**kwargs)
         self.suppressions: list[tuple[Any, Any, int | None, int | None]] = []
         self.directoryStack: list[str] = []
         self.loggedWarnings: list[str] = []
+
+    @classmethod
+    def _made_as_itself(cls, exact: type) -> bool:
+        return getattr(cls, "_made_as", cls) is exact
 
     # -- which lines are warnings
 
@@ -115,7 +123,7 @@ class WarningCountingShellCommand(ShellMixin, CompositeStepMixin, BuildStep):
         file, number, text = match.group(1), match.group(2), match.group(3)
         directories = step.directoryStack
         if file is not None and directories and directories[-1]:
-            file = f"{directories[-1]}/{file}"
+            file = step.build.path_module.join(directories[-1], file)
         return file, int(number) if number else None, text or ""
 
     def warningLogged(self, line: str) -> None:
@@ -127,7 +135,7 @@ class WarningCountingShellCommand(ShellMixin, CompositeStepMixin, BuildStep):
             if self.directoryStack:
                 self.directoryStack.pop()
             return
-        match = self._pattern.match(line)
+        match = self._pattern.match(line) if self._pattern is not None else None
         if match:
             self.maybeAddWarning(self.loggedWarnings, line, match)
 
@@ -164,17 +172,19 @@ class WarningCountingShellCommand(ShellMixin, CompositeStepMixin, BuildStep):
     async def run(self) -> int:
         """Run it, count, and say so."""
         self._pattern = _compiled(self.warningPattern)
-        self._enter = _compiled(self.directoryEnterPattern) if self.directoryEnterPattern else None
-        self._leave = _compiled(self.directoryLeavePattern) if self.directoryLeavePattern else None
+        self._enter = _compiled(self.directoryEnterPattern)
+        self._leave = _compiled(self.directoryLeavePattern)
         if self.suppressionFile is not None:
             await self.addLogForRemoteCommands("suppression")
-        await self.setup_suppression()
+        await call_override(self.setup_suppression)
         self.addLogObserver("stdio", _Lines(self))
         command = await self.makeRemoteShellCommand()
         await self.runCommand(command)
-        await self.finish_logs()
-        await self.createSummary()
-        return self.evaluateCommand(command)
+        await call_override(self.finish_logs)
+        await call_override(self.createSummary)
+        if self.stopped:
+            return CANCELLED
+        return int(await call_override(self.evaluateCommand, command))
 
     async def finish_logs(self) -> None:
         """Have all lines of the output looked at."""
@@ -193,11 +203,19 @@ class WarningCountingShellCommand(ShellMixin, CompositeStepMixin, BuildStep):
     def evaluateCommand(self, cmd: Any) -> int:
         """The result: of the command, and of the warnings."""
         result = int(cmd.results())
-        if self.maxWarnCount is not None and self.warnCount > self.maxWarnCount:
+        if self.maxWarnCount is not None and self.warnCount > int(self.maxWarnCount):
             result = worst_status(result, FAILURE)
         elif self.warnCount:
             result = worst_status(result, WARNINGS)
         return result
+
+
+def _check_pattern(name: str, pattern: Any) -> None:
+    if isinstance(pattern, str):
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            configFault(f"'{name}' is no regular expression: {error}")
 
 
 class _Lines(LogLineObserver):
@@ -214,7 +232,9 @@ class _Lines(LogLineObserver):
         self._step.warningLogged(line)
 
 
-def _compiled(pattern: Any) -> "re.Pattern[str]":
+def _compiled(pattern: Any) -> "re.Pattern[str] | None":
+    if not pattern:
+        return None
     return re.compile(pattern) if isinstance(pattern, str) else pattern
 
 
@@ -225,7 +245,7 @@ def _covers(
     text: str,
 ) -> bool:
     file_re, text_re, start, end = suppression
-    if file_re is not None and (file is None or not file_re.search(file)):
+    if file_re is not None and (file is None or not file_re.match(file)):
         return False
     if text_re is not None and not text_re.search(text):
         return False

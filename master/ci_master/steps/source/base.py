@@ -1,10 +1,14 @@
 """What all source steps have in common: which source, and a patch on top of it."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NoReturn
 
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+
+from ci_common.aio import call_override
 from ci_common.results import FAILURE
-from ci_master.builds.buildstep import BuildStep, BuildStepFailed
+from ci_master.builds.buildstep import BuildStep, BuildStepCancelled, BuildStepFailed
 from ci_master.builds.composite import CompositeStepMixin
 from ci_master.builds.faults import configFault
 from ci_master.builds.remotecommand import RemoteCommand, RemoteShellCommand
@@ -32,6 +36,7 @@ class Source(BuildStep, CompositeStepMixin):
     branch: Any = None
     mode: Any = None
     method: Any = None
+    _pause: Deferred[None] | None = None
 
     def __init__(
         self,
@@ -144,7 +149,7 @@ class Source(BuildStep, CompositeStepMixin):
         remote.useLog(self.stdio_log, False)
         await self.runCommand(remote)
         if self.stopped:
-            raise BuildStepFailed
+            raise BuildStepCancelled
         if abandon and remote.didFail():
             raise BuildStepFailed
         return remote
@@ -156,8 +161,38 @@ class Source(BuildStep, CompositeStepMixin):
         command = RemoteCommand("cpdir", {**args, "logEnviron": self.logEnviron})
         command.useLog(self.stdio_log, False)
         await self.runCommand(command)
+        if self.stopped:
+            raise BuildStepCancelled
         if command.didFail():
             raise BuildStepFailed
+
+    async def with_retries(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it; when it fails, do it again as often as ``retry`` says."""
+        delay, left = self.retry or (0, 0)
+        while True:
+            try:
+                return await work()
+            except BuildStepFailed:
+                if self.stopped or left <= 0:
+                    raise
+            left -= 1
+            again = f"trying again in {delay} s, {left} more tries after that"
+            await self.stdio_log.addHeader(f"{again}\n")
+            self._pause = deferLater(self.build.services.clock, delay)
+            await self._pause
+
+    def interrupt(self, reason: Any) -> Any:
+        """Stop it, also while it waits to try again."""
+        result = super().interrupt(reason)
+        if self._pause is not None:
+            self._pause.cancel()
+        return result
+
+    async def fail(self, why: str) -> NoReturn:
+        """Say in the log and in the step's text what is wrong, and give up."""
+        await self.stdio_log.addHeader(f"{why}\n")
+        self.descriptionDone = [why]
+        raise BuildStepFailed
 
     # -- running
 
@@ -166,17 +201,15 @@ class Source(BuildStep, CompositeStepMixin):
         if not self.alwaysUseLatest:
             stamp = self.build.getSourceStamp(self.codebase or "")
             self.sourcestamp = stamp
-            if self.codebase and not stamp:
+            if self.codebase and stamp is None:
                 self.descriptionDone = [f"Codebase {self.codebase} not in build"]
                 return FAILURE
-            if stamp:
+            if stamp is not None:
                 branch = stamp.branch or self.branch
                 revision = stamp.revision
                 if not revision and stamp.changes:
                     revision = self.computeSourceRevision(stamp.changes)
-                patch = None
-                if stamp.patch is not None:
-                    patch = (stamp.patch[0], stamp.patch[1], stamp.patch[2])
+                patch = await patch_of(self.build, stamp)
             else:
                 branch, revision, patch = self.branch, None, None
         else:
@@ -184,4 +217,16 @@ class Source(BuildStep, CompositeStepMixin):
         self.revision = revision
         self.patch = patch
         self.stdio_log = await self.addLogForRemoteCommands("stdio")
-        return await self.run_vc(branch, revision, patch)
+        return int(await call_override(self.run_vc, branch, revision, patch))
+
+
+async def patch_of(build: Any, stamp: Any) -> tuple[int, bytes, str] | None:
+    """The patch of a source stamp: level, text and subdirectory. The text may have to be read."""
+    if stamp.patch is None:
+        return None
+    level, body, subdir = stamp.patch
+    if body is None:
+        body = await build.services.data.sourcestamps.patch_body(stamp.patchid)
+    if body is None:
+        raise LookupError(f"the text of patch {stamp.patchid} is not stored any more")
+    return level, body.encode() if isinstance(body, str) else body, subdir

@@ -3,27 +3,21 @@
 from collections.abc import Sequence
 from typing import Any
 
-from twisted.internet.task import deferLater
-
 from ci_common.results import SUCCESS
 from ci_master.builds.buildstep import BuildStepFailed
 from ci_master.builds.faults import configFault
-from ci_master.builds.remotecommand import RemoteShellCommand
 from ci_master.steps.source.base import Source
 from ci_master.steps.source.gitauth import GitAccess
+from ci_master.steps.source.gitcommand import GitCommands
+from ci_master.steps.source.gitdescribe import check_description, describe_arguments
 
-__all__ = ["Git", "GitHub", "GitLab"]
-
-#: Options of ``git describe`` that are switches, and those that take a value.
-_DESCRIBE_SWITCHES = ("all", "always", "contains", "debug", "long", "tags", "exact-match",
-                      "first-parent")  # fmt: skip
-_DESCRIBE_VALUES = ("match", "exclude", "abbrev", "candidates", "dirty")
+__all__ = ["Gerrit", "Git", "GitHub", "GitLab"]
 
 _MODES = ("incremental", "full")
 _METHODS = ("clean", "fresh", "clobber", "copy")
 
 
-class Git(Source):
+class Git(GitCommands, Source):
     """Check out a revision with Git.
 
     :param repourl: where the repository is.
@@ -90,11 +84,11 @@ class Git(Source):
         self.getDescription = getDescription
         self.config = config
         self.origin = origin
-        self.git_credentials = git_credentials
-        self.access = GitAccess(sshPrivateKey, sshHostKey, sshKnownHosts, auth_credentials, port)
+        self.access = GitAccess(
+            sshPrivateKey, sshHostKey, sshKnownHosts, auth_credentials, port, git_credentials
+        )
         self._check()
         self.srcdir = "source"
-        self.own_env: dict[str, Any] = {}
 
     def _check(self) -> None:
         if not self.repourl:
@@ -103,35 +97,33 @@ class Git(Source):
             configFault(f"'mode' of a Git step is {self.mode!r}", f"write one of {_MODES}")
         if isinstance(self.method, str):
             if self.method not in _METHODS:
-                configFault(f"'method' of a Git step is {self.method!r}", f"one of {_METHODS}")
-            if self.shallow and (self.mode, self.method) != ("full", "clobber"):
+                configFault(
+                    f"'method' of a Git step is {self.method!r}", f"write one of {_METHODS}"
+                )
+            elif self.shallow and (self.mode, self.method) != ("full", "clobber"):
                 configFault(
                     "'shallow' of a Git step needs mode='full' and method='clobber'",
                     "a clone that is kept cannot stay shallow",
                 )
-        if not isinstance(self.getDescription, bool | dict):
-            configFault("'getDescription' of a Git step is neither True nor a dict")
-        elif isinstance(self.getDescription, dict):
-            known = (*_DESCRIBE_SWITCHES, *_DESCRIBE_VALUES)
-            unknown = sorted(set(self.getDescription) - set(known))
-            if unknown:
-                configFault(f"git describe has no options {unknown}", f"known: {known}")
+        check_description(self.getDescription)
 
     # -- the checkout
 
     async def run_vc(self, branch: str | None, revision: str | None, patch: Any) -> int:
         """Get the source, then describe and patch it."""
-        self.own_env = dict(self.env or {})
         self.branch = branch or "HEAD"
         self.revision = revision
         if self.mode == "full" and self.method is None:
             self.method = "fresh"
+        for what, value in (("branch", self.branch), ("revision", revision)):
+            if value and str(value).startswith("-"):
+                await self.fail(f"there is no {what} {value!r}: it would be an option of Git")
+        await self.access.put(self)
         try:
-            await self.access.put(self)
-            self.env = {**self.own_env, **self.access.environment(self)}
-            if await self.sourcedirIsPatched():
-                await self._git(["clean", "-f", "-f", "-d", "-x"])
-            await self._get_with_retries()
+            self.env = {**(self.env or {}), **self.access.environment(self)}
+            if self.method not in ("clobber", "copy") and await self.sourcedirIsPatched():
+                await self.git(["clean", "-f", "-f", "-d", "-x"], abandon=False)
+            await self.with_retries(self._get)
             if patch is not None:
                 await self.applyPatch(patch)
             await self.parseGotRevision()
@@ -140,64 +132,42 @@ class Git(Source):
             await self.access.remove(self)
         return SUCCESS
 
-    async def _get_with_retries(self) -> None:
-        tries = 1 + (self.retry[1] if self.retry else 0)
-        for attempt in range(tries):
-            try:
-                if self.mode == "incremental":
-                    await self._incremental(self.workdir)
-                else:
-                    await self._full()
-                return
-            except BuildStepFailed:
-                if self.stopped or attempt + 1 == tries:
-                    raise
-                assert self.retry is not None
-                delay = self.retry[0]
-                await self.stdio_log.addHeader(f"trying again in {delay} s\n")
-                await deferLater(self.build.services.clock, delay)
-
-    async def _full(self) -> None:
-        if self.method == "clobber":
+    async def _get(self) -> None:
+        if self.mode == "incremental":
+            await self._incremental()
+        elif self.method == "clobber":
             await self._clobber()
         elif self.method == "copy":
-            await self.runRmdir(self.workdir, timeout=self.timeout)
-            tree, target = self.srcdir, self.workdir
-            self._workdir = tree
-            try:
-                await self._incremental(tree)
-            finally:
-                self._workdir = target
-            await self.copy_tree(tree, target)
-        elif not await self._is_checkout():
-            await self._clobber()
-        else:
+            await self._copy()
+        elif await self._is_checkout():
             await self._clean_and_fetch(["-x"] if self.method == "fresh" else [])
+        else:
+            await self._clobber()
+
+    async def _copy(self) -> None:
+        target = self.workdir
+        await self.runRmdir(target, timeout=self.timeout)
+        self.workdir = self.srcdir
+        try:
+            await self._incremental()
+        finally:
+            self.workdir = target
+        await self.copy_tree(self.srcdir, target)
 
     async def _clean_and_fetch(self, also: list[str]) -> None:
-        cleaned = await self._git(["clean", "-f", "-f", "-d", *also], abandon=False)
-        if cleaned.didFail():
+        clean = ["clean", "-f", "-f", "-d", *also]
+        if (await self.git(clean, abandon=False)).didFail():
             await self._clobber()
             return
         await self._fetch_or_fallback()
         if self.submodules:
-            await self._sync_submodules()
-            await self._git(
-                [
-                    "submodule",
-                    "foreach",
-                    "--recursive",
-                    f"git clean -f -f -d {' '.join(also)}".strip(),
-                ]
-            )
+            await self.git(["submodule", "foreach", "--recursive", " ".join(["git", *clean])])
 
-    async def _incremental(self, tree: str) -> None:
-        if not await self._is_checkout():
+    async def _incremental(self) -> None:
+        if await self._is_checkout():
+            await self._fetch_or_fallback()
+        else:
             await self._clobber()
-            return
-        await self._fetch_or_fallback()
-        if self.submodules:
-            await self._sync_submodules()
 
     async def _is_checkout(self) -> bool:
         return bool(await self.pathExists(self.build.path_module.join(self.workdir, ".git")))
@@ -206,36 +176,42 @@ class Git(Source):
         await self.runRmdir(self.workdir, timeout=self.timeout)
         await self._clone()
         if self.submodules:
-            args = ["submodule", "update", "--init", "--recursive"]
-            if self.remoteSubmodules:
-                args.append("--remote")
-            await self._git(args)
+            await self._update_submodules()
 
     async def _clone(self) -> None:
         args = ["clone"]
         if self.branch != "HEAD" and not self._is_ref:
             args += ["--branch", self.branch]
-        if self.shallow:
-            args += ["--depth", str(1 if self.shallow is True else int(self.shallow))]
+        args += self._depth_and_filters()
         if self.reference:
             args += ["--reference", self.reference]
         if self.origin:
             args += ["--origin", self.origin]
-        for one in self.filters or ():
-            args += ["--filter", one]
-        args += [self.repourl, "."]
-        if self.prog:
-            args.append("--progress")
         await self.runMkdir(self.workdir)
-        tries = 2 if self.retryFetch else 1
-        for attempt in range(tries):
-            cloned = await self._git(args, abandon=attempt + 1 == tries)
-            if not cloned.didFail():
-                break
+        cloned = await self._twice_if_wanted(self._with_progress([*args, self.repourl, "."]))
+        if cloned.didFail():
+            raise BuildStepFailed
         if self._is_ref:
             await self._fetch()
         elif self.revision:
-            await self._checkout_revision(fetched=True)
+            await self._checkout_revision()
+
+    def _depth_and_filters(self) -> list[str]:
+        args = []
+        if self.shallow:
+            args += ["--depth", str(1 if self.shallow is True else int(self.shallow))]
+        for one in self.filters or ():
+            args += ["--filter", one]
+        return args
+
+    def _with_progress(self, args: list[str]) -> list[str]:
+        return [*args, "--progress"] if self.prog else args
+
+    async def _twice_if_wanted(self, args: list[str]) -> Any:
+        command = await self.git(args, abandon=False)
+        if command.didFail() and self.retryFetch:
+            command = await self.git(args, abandon=False)
+        return command
 
     @property
     def _is_ref(self) -> bool:
@@ -246,96 +222,78 @@ class Git(Source):
         """Fetch and check out; clone anew if that fails and may be done."""
         try:
             await self._fetch_as_needed()
+            if self.submodules:
+                await self.git(["submodule", "sync"])
+                await self._update_submodules("--force")
         except BuildStepFailed:
-            if self.stopped or not self.clobberOnFailure:
+            if not self.clobberOnFailure:
                 raise
             await self._clobber()
 
     async def _fetch_as_needed(self) -> None:
         if self.revision and not self.tags:
-            known = await self._git(["cat-file", "-e", self.revision], abandon=False)
+            known = await self.git(["cat-file", "-e", self.revision], abandon=False)
             if known.rc == 0:
-                await self._checkout_revision(fetched=False)
+                await self._checkout(self.revision)
                 return
         await self._fetch()
 
     async def _fetch(self) -> None:
-        args = ["fetch", "-f", "--tags" if self.tags else "-t"]
-        if self.shallow:
-            args += ["--depth", str(1 if self.shallow is True else int(self.shallow))]
-        for one in self.filters or ():
-            args += ["--filter", one]
-        args += [self.repourl, self.branch]
-        if self.prog:
-            args.append("--progress")
-        tries = 2 if self.retryFetch else 1
-        for attempt in range(tries):
-            fetched = await self._git(args, abandon=attempt + 1 == tries)
-            if not fetched.didFail():
-                break
-        await self._checkout_revision(fetched=True)
-
-    async def _checkout_revision(self, *, fetched: bool) -> None:
-        target = self.revision or "FETCH_HEAD"
-        checked_out = await self._git(["checkout", "-f", target], abandon=False)
-        if checked_out.didFail() and self.revision and fetched:
-            # The revision is on none of the fetched branch's commits: ask for it by name.
-            await self._git(["fetch", "-f", self.repourl, self.revision])
-            await self._git(["checkout", "-f", self.revision])
-        elif checked_out.didFail():
+        args = ["fetch", "-f", *(["--tags"] if self.tags else []), *self._depth_and_filters()]
+        args = self._with_progress([*args, self.repourl, self.branch])
+        fetched = await self._twice_if_wanted(args)
+        if self.revision:  # it may be there although its branch is gone
+            await self._checkout_revision()
+        elif fetched.didFail():
             raise BuildStepFailed
-        if self.branch != "HEAD" and not self._is_ref:
-            await self._git(["checkout", "-B", self.branch])
+        else:
+            await self._checkout("FETCH_HEAD")
 
-    async def _sync_submodules(self) -> None:
-        await self._git(["submodule", "sync"])
-        args = ["submodule", "update", "--init", "--recursive", "--force"]
+    async def _checkout_revision(self) -> None:
+        """Check out the wanted revision, which may be on none of the commits fetched so far."""
+        assert self.revision is not None
+        known = await self.git(["cat-file", "-e", f"{self.revision}^{{commit}}"], abandon=False)
+        if known.rc == 0:
+            await self._checkout(self.revision)
+            return
+        fetch = ["fetch", "-f", *self._depth_and_filters(), self.repourl, self.revision]
+        if (await self.git(fetch, abandon=False)).didFail():
+            await self.fail(f"revision {self.revision} not found in {self.repourl}")
+        await self._checkout("FETCH_HEAD")
+
+    async def _checkout(self, target: str) -> None:
+        await self.git(["checkout", "-f", target])
+        if self.branch != "HEAD" and not self._is_ref:
+            await self.git(["checkout", "-B", self.branch])
+
+    async def _update_submodules(self, *more: str) -> None:
+        args = ["submodule", "update", "--init", "--recursive", *more]
         if self.remoteSubmodules:
             args.append("--remote")
-        await self._git(args)
-
-    async def _git(
-        self, args: list[str], *, collect: bool = False, abandon: bool = True
-    ) -> RemoteShellCommand:
-        command: list[Any] = ["git"]
-        for key, value in (self.config or {}).items():
-            command += ["-c", f"{key}={value}"]
-        return await self.run_program([*command, *args], collect=collect, abandon=abandon)
+        await self.git(args)
 
     # -- what was got
 
     async def parseGotRevision(self) -> None:
         """Set the property ``got_revision``."""
-        command = await self._git(["rev-parse", "HEAD"], collect=True)
+        command = await self.git(["rev-parse", "HEAD"], collect=True)
         revision = command.stdout.strip()
-        if len(revision) != 40:
-            raise BuildStepFailed
+        if len(revision) not in (40, 64):
+            await self.fail(f"Git tells no revision, but {revision[:80]!r}")
         self.updateSourceProperty("got_revision", revision)
 
     async def parseCommitDescription(self) -> None:
         """Set the property ``commit-description``, if it is wanted."""
         if self.getDescription is False:
             return
-        args = ["describe"]
-        if isinstance(self.getDescription, dict):
-            for name, value in self.getDescription.items():
-                if name in _DESCRIBE_SWITCHES and value:
-                    args.append(f"--{name}")
-                elif name == "dirty" and value is True:
-                    args.append("--dirty")
-                elif name in _DESCRIBE_VALUES and value is not None:
-                    args.append(f"--{name}={value}")
-        if "--dirty" not in " ".join(args):
-            args.append("HEAD")
-        command = await self._git(args, collect=True, abandon=False)
+        args = describe_arguments(self.getDescription)
+        command = await self.git(args, collect=True, abandon=False)
         if command.rc == 0 and command.stdout.strip():
             self.updateSourceProperty("commit-description", command.stdout.strip())
 
 
 class GitHub(Git):
     """Check out from GitHub; branches ``refs/pull/N/merge`` and ``/head`` are pull requests."""
-
-    name = "github"
 
     async def run_vc(self, branch: str | None, revision: str | None, patch: Any) -> int:
         """A pull request's merge is checked out as it is now: its commit changes with the base."""
@@ -347,15 +305,31 @@ class GitHub(Git):
 class GitLab(Git):
     """Check out from GitLab; a merge request's source may be in a fork."""
 
-    name = "gitlab"
-
     async def run_vc(self, branch: str | None, revision: str | None, patch: Any) -> int:
         """A merge request is merged into its target before it is checked out."""
         source_branch = self.build.getProperty("source_branch", None)
         source_url = self.build.getProperty("source_git_ssh_url", None)
         result = await super().run_vc(branch, revision if not source_branch else None, patch)
         if source_branch and source_url:
-            await self._git(["fetch", source_url, source_branch])
-            await self._git(["merge", "FETCH_HEAD"])
+            await self.git(["fetch", source_url, source_branch])
+            me = ["-c", "user.name=merge", "-c", "user.email=merge@localhost"]
+            await self.git([*me, "merge", "FETCH_HEAD"])
             await self.parseGotRevision()
         return result
+
+
+class Gerrit(Git):
+    """Check out from Gerrit: the patch set that the build is about, if there is one."""
+
+    async def run_vc(self, branch: str | None, revision: str | None, patch: Any) -> int:
+        """The properties of a patch set's event, or ``gerrit_change`` of a form, name its ref."""
+        get = self.build.getProperty
+        ref = get("event.patchSet.ref", None)
+        change = get("gerrit_change", None)
+        if ref is None and change:
+            number, _, patchset = str(change).partition("/")
+            ref = f"refs/changes/{int(number) % 100:02d}/{int(number)}/{int(patchset or 1)}"
+        if ref is not None:
+            branch, revision = str(ref), None
+            self.updateSourceProperty("gerrit_branch", branch)
+        return await super().run_vc(branch, revision, patch)

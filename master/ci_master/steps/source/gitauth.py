@@ -13,6 +13,7 @@ class GitAccess:
     :param sshHostKey: the server's key, without the host's name.
     :param sshKnownHosts: text of a known_hosts file; excludes ``sshHostKey``.
     :param auth_credentials: (user, password) for HTTP.
+    :param port: of the SSH server; 22 leaves it to the URL and the worker's own configuration.
     """
 
     def __init__(
@@ -22,7 +23,13 @@ class GitAccess:
         sshKnownHosts: Any = None,
         auth_credentials: Any = None,
         port: int = 22,
+        git_credentials: Any = None,
     ) -> None:
+        if git_credentials is not None:
+            configFault(
+                "'git_credentials' of a Git step is not supported",
+                "give auth_credentials=(user, password) instead",
+            )
         if sshHostKey is not None and sshKnownHosts is not None:
             configFault("a Git step has both 'sshHostKey' and 'sshKnownHosts'", "give one")
         if sshPrivateKey is None and (sshHostKey is not None or sshKnownHosts is not None):
@@ -86,11 +93,13 @@ class GitAccess:
         if self._directory is None:
             return {}
         paths = step.build.path_module
-        base = paths.join(step.build.builddir_on_worker, self._directory)
+        base = paths.join(step.build.getProperty("builddir"), self._directory)
         env = {"GIT_TERMINAL_PROMPT": "0"}
         if self.private_key is not None:
-            ssh = ["ssh", "-i", paths.join(base, "ssh-key"), "-p", str(self.port)]
+            ssh = ["ssh", "-i", paths.join(base, "ssh-key"), "-o", "IdentitiesOnly=yes"]
             ssh += ["-o", "BatchMode=yes"]
+            if self.port != 22:
+                ssh += ["-p", str(self.port)]
             if self.known_hosts is not None or self.host_key is not None:
                 ssh += ["-o", f"UserKnownHostsFile={paths.join(base, 'ssh-known-hosts')}"]
             env["GIT_SSH_COMMAND"] = " ".join(shlex.quote(word) for word in ssh)
