@@ -62,6 +62,8 @@ def test_a_part_of_a_log_is_cut_across_its_streams(desk: Desk, log: LogWriter) -
     assert lines(desk, log, 4, 10) == b"o4\n"
     assert lines(desk, log, 5, 10) == b""
     assert lines(desk, log, 2, 0) == b""
+    assert lines(desk, log, 4, 10**12) == b"o4\n"
+    assert lines(desk, log, 10**12, 1) == b""
 
 
 def test_text_waits_for_the_end_of_its_line(desk: Desk, log: LogWriter) -> None:

@@ -25,6 +25,7 @@ RAW, GZ, BZ2, ZSTD = 0, 1, 2, 4
 METHODS = {"raw": RAW, "gz": GZ, "bz2": BZ2, "zstd": ZSTD}
 
 _LEVEL = 3
+_MOST_LINES = 2**31 - 1  # as many as the column can count
 _compressor = zstandard.ZstdCompressor(level=_LEVEL)  # used by the writer's thread alone
 
 _COMPRESS: dict[int, Callable[[bytes], bytes]] = {
@@ -86,8 +87,8 @@ def lines(tx: Connection, logid: int, first: int, count: int) -> bytes:
 
 def runs_of(tx: Connection, logid: int, first: int, count: int) -> Iterator[tuple[str, int, bytes]]:
     """Some lines of a log as runs of one stream: its letter, number of lines, their text."""
-    end = first + count
-    if count <= 0:
+    end = min(first + count, _MOST_LINES)
+    if count <= 0 or first >= end:
         return
     for first_line, runs, text in _rows(tx, logid, first, end - 1):
         line, at = first_line, 0
