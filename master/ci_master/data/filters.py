@@ -232,6 +232,14 @@ class ChangeFilter(ComparableMixin):
             return True
         return all(check.holds(message.get(check.field)) for check in self.checks)
 
+    def only_branches(self) -> tuple[str | None, ...] | None:
+        """The only branches whose changes can pass; None: any may."""
+        if type(self).filter_change is ChangeFilter.filter_change:
+            for check in self.checks:
+                if check.field == "branch" and check.kind == "eq":
+                    return check.values
+        return None
+
     def why_not(self, change: Any) -> str | None:
         """Why the change does not pass, as a part of a sentence; None if it does."""
         for check in self.checks:

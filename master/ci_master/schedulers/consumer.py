@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from twisted.logger import Logger
 
 from ci_master.data.change import Change
 from ci_master.data.filters import ChangeFilter
+from ci_master.events.bus import Bus, Subscription
 
-__all__ = ["ChangeConsumer", "Verdict"]
+__all__ = ["ChangeConsumer", "ChangeDesk", "Verdict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,12 @@ class ChangeConsumer:
         self._only_important = only_important
         could_pass = getattr(change_filter, "could_pass", None)
         self._could_pass: Callable[[Mapping[str, Any]], bool] = could_pass or (lambda _: True)
+        branches = getattr(change_filter, "only_branches", None)
+        #: The only branches whose changes can be taken; None: all.
+        self.only_branches: tuple[str | None, ...] | None = branches() if branches else None
 
-    def listen(self, key: tuple[str, ...], message: Mapping[str, Any]) -> None:
-        """Take the event ``changes/N/new``. Errors of users' callables end here, in the log."""
+    def hear(self, message: Mapping[str, Any]) -> None:
+        """Take a new change, as REST dict. Errors of users' callables end here, in the log."""
         if not self._could_pass(message):
             return
         change = Change.from_json(message)
@@ -101,3 +106,51 @@ class ChangeConsumer:
         if ours and type(self._filter).filter_change is ChangeFilter.filter_change:
             return self._filter.why_not(change)
         return None if self._filter.filter_change(change) else f"{self._filter!r} refuses it"
+
+
+class ChangeDesk:
+    """Hands each new change to the consumers that may want it: those of its branch, and those
+    of any branch. So a change costs nothing for the schedulers of other branches.
+    """
+
+    _desks: WeakKeyDictionary[Bus, "ChangeDesk"] = WeakKeyDictionary()
+
+    log = Logger()
+
+    def __init__(self, bus: Bus) -> None:
+        self._of_all: dict[ChangeConsumer, None] = {}
+        self._by_branch: dict[str | None, dict[ChangeConsumer, None]] = {}
+        bus.subscribe(("changes", None, "new"), self._hear)
+
+    @classmethod
+    def of(cls, bus: Bus) -> "ChangeDesk":
+        """The one desk of a bus."""
+        desk = cls._desks.get(bus)
+        if desk is None:
+            desk = cls._desks[bus] = cls(bus)
+        return desk
+
+    def subscribe(self, consumer: ChangeConsumer) -> Subscription:
+        """Let the consumer hear of new changes from now on."""
+        branches = consumer.only_branches
+        places = (
+            [self._of_all]
+            if branches is None
+            else [self._by_branch.setdefault(branch, {}) for branch in branches]
+        )
+        for place in places:
+            place[consumer] = None
+
+        def remove() -> None:
+            for place in places:
+                place.pop(consumer, None)
+
+        return Subscription(remove)
+
+    def _hear(self, key: tuple[str, ...], message: Mapping[str, Any]) -> None:
+        for place in (self._by_branch.get(message.get("branch")), self._of_all):
+            for consumer in list(place or ()):
+                try:
+                    consumer.hear(message)
+                except Exception:
+                    self.log.failure("a scheduler failed to take {event}", event="/".join(key))
