@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.error import ConnectionLost
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ci_common.aio import call_override, spawn
+from ci_common.aio import call_override
 from ci_common.results import (
-    CANCELLED,
     EXCEPTION,
     FAILURE,
     RETRY,
@@ -28,6 +24,7 @@ from ci_master.builds.buildfacts import BuildFacts
 from ci_master.builds.buildlocks import BuildLocks
 from ci_master.builds.buildproperties import assemble, storable
 from ci_master.builds.buildstep import BuildStep
+from ci_master.builds.buildstop import BuildStop
 from ci_master.builds.lifecycle import run_step
 from ci_master.builds.log import LogSettings
 from ci_master.builds.preparation import prepare
@@ -42,7 +39,7 @@ __all__ = ["Build", "BuildEnv"]
 _ENDED = {SUCCESS: "build successful", FAILURE: "failed"}
 
 
-class Build(BuildFacts, BuildLocks):
+class Build(BuildFacts, BuildLocks, BuildStop):
     """One build. ``await build.run()`` does it all; users may subclass it (``buildClass``).
 
     :param requests: those that it answers; the first one is stored with it.
@@ -54,16 +51,7 @@ class Build(BuildFacts, BuildLocks):
     :ivar row: what is stored of it, once it has begun; ``number``, ``buildid`` are from there.
     """
 
-    logger = Logger()
-
     row: BuildRow
-    currentStep: BuildStep | None = None
-    finished = False
-    stopped = False
-    lost = False
-    terminate = False
-    _stop_reason: str = ""
-    _stop_results = CANCELLED
 
     def __init__(
         self, builder: Builder, requests: Sequence[Request], slot: Any, env: BuildEnv
@@ -217,53 +205,6 @@ class Build(BuildFacts, BuildLocks):
             text += f" ({self._stop_reason})"
         text = " ".join([text, *self.text])
         return self.properties.cleanupTextFromSecrets(text)
-
-    # -- what others may do to it
-
-    def stop(self, reason: str, results: int = CANCELLED) -> None:
-        """End it early: what runs is interrupted, only ``alwaysRun`` steps follow."""
-        if self.finished or self.stopped:
-            return
-        self.stopped = True
-        self._stop_reason = str(reason)
-        self._stop_results = results
-        self._interrupt(self._stop_reason)
-
-    def stopBuild(
-        self, reason: str = "<no reason given>", results: int = CANCELLED
-    ) -> Deferred[None]:
-        """The same as ``stop``, for users' code."""
-        self.stop(reason, results)
-        return succeed(None)
-
-    def lose_worker(self, text: str = "lost connection") -> None:
-        """The worker is gone: the build ends now, and its result is RETRY."""
-        if self.note_lost(text):
-            self._interrupt(Failure(ConnectionLost()))
-
-    def note_lost(self, text: str = "lost connection") -> bool:
-        """A command found its worker gone: nothing more is begun. False if that is known."""
-        if self.finished or self.lost:
-            return False
-        self.lost = True
-        self.terminate = True
-        self.text.append(text)
-        return True
-
-    def _interrupt(self, why: str | Failure) -> None:
-        self.stop_waiting()
-        step = self.currentStep
-        if step is not None:
-            spawn(call_override(step.interrupt, why), self.logger, f"interrupting step {step.name}")
-
-    def live_session(self) -> Any:
-        """The connection to the worker.
-
-        :raises ConnectionLost: if it was lost since the build began.
-        """
-        if self.lost or self.session is None:
-            raise ConnectionLost()
-        return self.session
 
     # -- steps
 

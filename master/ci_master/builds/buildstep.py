@@ -7,15 +7,12 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ci_common.aio import to_deferred
-from ci_common.results import CANCELLED
 from ci_master.builds.checks import check_param_length
 from ci_master.builds.commandmixin import CommandMixin
 from ci_master.builds.errors import (
-    LOST,
     BuildStepCancelled,
     BuildStepFailed,
     CallableAttributeError,
@@ -28,9 +25,9 @@ from ci_master.builds.locks import Claim
 from ci_master.builds.log import Log
 from ci_master.builds.properties import Properties, PropertiesMixin
 from ci_master.builds.recorded import Recorded, same
-from ci_master.builds.remotecommand import RemoteCommand
 from ci_master.builds.shellmixin import ShellMixin
 from ci_master.builds.statistics import StatisticsMixin
+from ci_master.builds.stepcommands import StepCommandsMixin
 from ci_master.builds.steplogs import StepLogsMixin
 from ci_master.builds.summaries import SummaryMixin
 from ci_master.builds.template import (
@@ -65,6 +62,7 @@ NAME_LIMIT = 50
 class BuildStep(
     SummaryMixin,
     StepLogsMixin,
+    StepCommandsMixin,
     StatisticsMixin,
     TestResultsMixin,
     WorkerFeaturesMixin,
@@ -146,11 +144,7 @@ class BuildStep(
     row: Any = None
     stepid: int | None = None
     number: int | None = None
-    cmd: RemoteCommand | None = None
     rendered = False
-    stopped = False
-    _running = False
-    _lock_wait: Deferred[Any] | None = None
     _claims: list[Claim] | None = None
     _summary_call: Any = None
     _build_text: str | None = None
@@ -259,58 +253,6 @@ class BuildStep(
 
     def addTestResultSets(self) -> Any:
         """Called before ``run``; override it to call ``addTestResultSet``."""
-
-    def interrupt(self, reason: str | Failure) -> Any:
-        """Stop it: the remote command that runs is interrupted, later ones do not start.
-
-        :param reason: for people; or a Failure, if the worker was lost.
-        """
-        if self.stopped:
-            if self.cmd is not None and isinstance(reason, Failure):
-                self.cmd.interrupt(reason)
-            return succeed(None)
-        self.stopped = True
-        if not self._running:
-            return succeed(None)
-        text = reason.getErrorMessage() if isinstance(reason, Failure) else str(reason)
-        if self._lock_wait is not None:
-            self._complete_log("cancelled while waiting for locks", text, "t")
-            self._lock_wait.cancel()
-        else:
-            self._complete_log("cancelled", text, "t")
-        if self.cmd is not None:
-            asked = self.cmd.interrupt(reason)
-            if asked is not None:
-                return asked
-        return succeed(None)
-
-    def runCommand(self, command: RemoteCommand) -> Deferred[Any]:
-        """Run a command on the worker.
-
-        :returns: fires with the command when it has ended; with CANCELLED, at once, if the step
-            has been stopped.
-        """
-        if self.stopped:
-            return succeed(CANCELLED)
-        return to_deferred(self._run_command(command))
-
-    async def _run_command(self, command: RemoteCommand) -> RemoteCommand:
-        self.cmd = command
-        command.worker = self.worker
-        try:
-            await command.run(self, self.build.live_session(), self.build.builder.name)
-        except LOST:
-            self.build.note_lost()
-            raise
-        finally:
-            self.cmd = None
-        reason = command.remote_failure_reason
-        if reason is not None:
-            if reason in ("timeout", "timeout_without_output"):
-                self.timed_out = True
-            elif reason == "max_lines_failure":
-                self.max_lines_reached = True
-        return command
 
     def addURL(self, name: str, url: str) -> Deferred[None]:
         """Show a link on the step."""

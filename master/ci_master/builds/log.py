@@ -7,36 +7,19 @@ is decoded, freed of carriage returns, redacted and measured exactly once.
 from __future__ import annotations
 
 import codecs
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ci_common.aio import to_deferred
+from ci_master.builds.loglimit import LimitedWriter, Writer
 from ci_master.secrets.redaction import RedactingStream, Redactor
 
 LogCallback = Callable[[str | None, str | None], Any]
-
-
-class Writer(Protocol):
-    """The part of the data room's log writer that a log needs."""
-
-    @property
-    def has_room(self) -> bool:
-        """Whether little enough waits to be stored."""
-
-    def append(self, stream: str, data: bytes) -> None:
-        """Store whole or partial lines of UTF-8."""
-
-    def finish(self) -> None:
-        """No more is coming."""
-
-    def room(self) -> Deferred[None]:
-        """Fires when there is room."""
 
 
 @dataclass(slots=True)
@@ -88,10 +71,11 @@ class Log:
         self._decoders: dict[str, codecs.IncrementalDecoder] = {}
         self._masked: dict[str, RedactingStream] = {}
         self._pending: list[Deferred[Any]] = []
-        self._stored_bytes = 0
-        self._tail: deque[tuple[str, bytes]] | None = None
-        self._tail_bytes = 0
-        self._line_open = False
+        self._stored: Writer = writer
+        if settings.max_bytes is not None:
+            self._stored = LimitedWriter(
+                writer, settings.max_bytes, settings.max_tail_bytes, self._note_stream
+            )
 
     def getName(self) -> str:
         """The name under which the step knows this log."""
@@ -124,13 +108,12 @@ class Log:
         for stream, masked in self._masked.items():
             self._store(stream, masked.finish())
         self.finished = True
-        self._write_tail()
         if self._subscriptions:
             self.flush()
             for subscription in list(self._subscriptions):
                 self._call(subscription, None, None)
             self._subscriptions.clear()
-        self.writer.finish()
+        self._stored.finish()
         return to_deferred(self._wait_for_observers()) if self._pending else succeed(None)
 
     async def _wait_for_observers(self) -> None:
@@ -170,10 +153,7 @@ class Log:
             raw = text.encode()
         if not raw:
             return
-        if self._settings.max_bytes is None:
-            self.writer.append(stream, raw)
-        else:
-            self._append_limited(stream, raw)
+        self._stored.append(stream, raw)
         if self._subscriptions:
             self._split(stream, raw.decode() if text is None else text)
 
@@ -218,53 +198,6 @@ class Log:
         self.observer_failures.append(failure)
         subscription.unsubscribe()
 
-    def _append_limited(self, stream: str, raw: bytes) -> None:
-        """Store up to the limit, then keep no more than the wanted tail in memory."""
-        limit = self._settings.max_bytes
-        assert limit is not None
-        if self._tail is None:
-            room = limit - self._stored_bytes
-            if len(raw) <= room:
-                self._stored_bytes += len(raw)
-                self._line_open = not raw.endswith(b"\n")
-                self.writer.append(stream, raw)
-                return
-            kept = _cut(raw, room)
-            if kept:
-                self._line_open = not kept.endswith(b"\n")
-                self.writer.append(stream, kept)
-            self._note(f"Output exceeded {limit} bytes, remaining output has been truncated\n")
-            self._tail = deque()
-            raw = raw[len(kept) :]
-        tail = self._settings.max_tail_bytes
-        if not tail:
-            return
-        self._tail.append((stream, raw))
-        self._tail_bytes += len(raw)
-        while self._tail_bytes > tail:
-            first_stream, first = self._tail.popleft()
-            excess = self._tail_bytes - tail
-            self._tail_bytes -= len(first)
-            if len(first) > excess:
-                rest = _from_character(first, excess)
-                self._tail_bytes += len(rest)
-                self._tail.appendleft((first_stream, rest))
-                break
-
-    def _note(self, text: str) -> None:
-        raw = text.encode()
-        if self._line_open:
-            raw = b"\n" + raw
-            self._line_open = False
-        self.writer.append(self._note_stream, raw)
-
-    def _write_tail(self) -> None:
-        if self._tail:
-            self._note(f"Final {self._tail_bytes} bytes follow below:\n")
-            for stream, raw in self._tail:
-                self.writer.append(stream, raw)
-            self._tail = None
-
 
 class PlainLog(Log):
     """A text without streams."""
@@ -307,17 +240,3 @@ TextLog = PlainLog
 HtmlLog = HTMLLog
 
 LOG_CLASSES: dict[str, type[Log]] = {"s": StreamLog, "t": PlainLog, "h": HTMLLog}
-
-
-def _cut(raw: bytes, size: int) -> bytes:
-    """At most ``size`` bytes from the front, never part of a character."""
-    while size > 0 and raw[size] & 0xC0 == 0x80:
-        size -= 1
-    return raw[: max(size, 0)]
-
-
-def _from_character(raw: bytes, start: int) -> bytes:
-    """All from ``start`` on, beginning with a whole character."""
-    while start < len(raw) and raw[start] & 0xC0 == 0x80:
-        start += 1
-    return raw[start:]
