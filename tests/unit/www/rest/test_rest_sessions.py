@@ -1,0 +1,144 @@
+"""Sessions, forms, hooks and the small resources."""
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.server import NOT_DONE_YET
+
+from ci_common.faults import Refused
+from ci_www import auth
+from ci_www.auth import tokens
+from ci_www.auth.avatar import picture
+from ci_www.hooks.resource import ChangeHook
+from ci_www.rest.badges import Badges
+from ci_www.server import strports
+from tests.fakes.web import NOW, FakeWeb
+from tests.unit.www.rest.test_rest_get import ApiCase
+
+
+class SessionTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.web = FakeWeb()
+        self.addCleanup(self.web.close)
+
+    def again(self, request: Any) -> Any:
+        """The next request of the same browser."""
+        later = self.web.request()
+        later.cookies_in = {name: one["value"] for name, one in request.cookies_out.items()}
+        return later
+
+    def test_a_form_is_taken_from_the_session_that_it_was_made_for(self) -> None:
+        shown = self.web.request()
+        token = auth.csrf_token(shown)
+        self.assertNotEqual(token, auth.csrf_token(shown))  # a new disguise each time
+        (cookie,) = shown.cookies_out.values()
+        self.assertTrue(cookie["httpOnly"])
+        self.assertEqual(cookie["sameSite"], b"lax")
+        auth.check_csrf(self.again(shown), token)
+
+    def test_forms_without_session_of_others_and_forged_ones_are_refused(self) -> None:
+        shown, other = self.web.request(), self.web.request()
+        token, foreign = auth.csrf_token(shown), auth.csrf_token(other)
+        for request, given in (
+            (self.web.request(), token),
+            (self.again(shown), foreign),
+            (self.again(shown), "###"),
+            (self.again(shown), ""),
+        ):
+            with self.assertRaises(Refused):
+                auth.check_csrf(request, given)
+
+    def test_a_form_sent_by_another_site_is_refused(self) -> None:
+        shown = self.web.request()
+        token = auth.csrf_token(shown)
+        posted = self.again(shown)
+        posted.requestHeaders.setRawHeaders("origin", ["http://evil"])
+        with self.assertRaises(Refused):
+            auth.check_csrf(posted, token)
+
+    def test_a_session_says_who_looks_until_its_time_is_over(self) -> None:
+        first = self.web.request()
+        self.assertIsNone(auth.user_of(first))
+        self.web.site.logins.begin(first, {"username": "ann", "email": "ann@example"})
+        later = self.again(first)
+        self.assertEqual(auth.user_of(later), "ann@example")
+        self.web.clock.advance(8 * 24 * 3600)
+        self.assertIsNone(auth.user_of(self.again(first)))
+
+    def test_tokens_of_other_keys_and_algorithms_are_worth_nothing(self) -> None:
+        claims = {"exp": NOW + 5, "user_info": {}}
+        token = tokens.sign(claims, b"key")
+        self.assertEqual(tokens.read(token, b"key", NOW), claims)
+        self.assertIsNone(tokens.read(token, b"other", NOW))
+        self.assertIsNone(tokens.read(token, b"key", NOW + 5))
+        head, body, _ = token.split(".")
+        for bad in (f"{head}.{body}.", "a.b.c", "", "é.é.é", f"{body}.{head}.x"):
+            self.assertIsNone(tokens.read(bad, b"key", NOW))
+
+
+class HookTests(ApiCase):
+    def hook(self, uri: str, *, body: bytes = b"", **www: Any) -> tuple[int, str]:
+        self.web.www.update({"change_hook_dialects": {"base": True}, **www})
+        method = "POST" if body else "GET"
+        headers = {"content-type": "application/x-www-form-urlencoded"} if body else {}
+        request = self.web.request(method, uri, headers=headers, body=body)
+        self.assertEqual(ChangeHook(self.web.parts).render(request), NOT_DONE_YET)
+        return request.status, request.body.decode()
+
+    def test_a_change_is_stored_when_the_answer_comes(self) -> None:
+        body = b"author=Ann&comments=Fix&files=%5B%22a.c%22%5D&properties=%7B%22p%22%3A1%7D&when=5"
+        self.assertEqual(self.hook("base", body=body), (200, "1 change found"))
+        (change,) = self.get("changes")["changes"]
+        self.assertEqual((change["author"], change["files"]), ("Ann", ["a.c"]))
+        self.assertEqual(change["properties"], {"p": [1, "Change"]})
+        self.assertEqual(change["when_timestamp"], 5)
+
+    def test_without_a_dialect_it_is_the_base_dialect(self) -> None:
+        self.assertEqual(self.hook(""), (200, "1 change found"))
+
+    def test_senders_hear_what_is_wrong(self) -> None:
+        nope = "The dialect specified, 'nope', wasn't whitelisted in change_hook"
+        self.assertEqual(self.hook("nope"), (400, nope))
+        self.assertEqual(self.hook("base?when=x"), (400, "could not convert string to float: 'x'"))
+        self.assertEqual(self.hook("base?files=zz")[0], 400)
+        self.assertEqual(self.get("changes")["changes"], [])
+
+    def test_a_dialect_may_be_the_users_own_and_take_its_time(self) -> None:
+        answer: Deferred[Any] = Deferred()
+
+        class Mine:
+            def __init__(self, parts: Any, options: Any) -> None:
+                self.options = options
+
+            def getChanges(self, request: Any) -> Any:
+                return answer
+
+        self.web.www["change_hook_dialects"] = {"mine": {"custom_class": Mine}}
+        request = self.web.request("GET", "mine")
+        ChangeHook(self.web.parts).render(request)
+        self.assertEqual(request.finished, 0)
+        answer.callback(([], "git"))
+        self.assertEqual(request.body, b"no change found")
+
+
+class SmallResourceTests(ApiCase):
+    def test_a_badge_shows_the_last_result(self) -> None:
+        badges = Badges(self.web.data)
+        self.assertIn(b"linux: unknown", badges.render_GET(self.web.request("GET", "linux.svg")))
+        self.build()
+        self.assertIn(b"linux: success", badges.render_GET(self.web.request("GET", "linux.svg")))
+        missing = self.web.request("GET", "zz.svg")
+        badges.render_GET(missing)
+        self.assertEqual(missing.status, 404)
+
+    def test_an_avatar_is_drawn_from_a_name_that_may_be_hostile(self) -> None:
+        self.assertIn(">AB<", picture("ann.bee@example.org", 32))
+        self.assertIn(">&lt;/<", picture("<script> /x", 32))
+
+    def test_a_port_may_be_a_number_or_a_description(self) -> None:
+        self.assertIsNone(strports(None))
+        self.assertEqual(strports(8010), "tcp:8010:backlog=4096")
+        self.assertEqual(strports("8010"), "tcp:8010:backlog=4096")
+        self.assertEqual(strports("tcp:1:interface=x"), "tcp:1:interface=x:backlog=4096")
+        self.assertEqual(strports("unix:/x"), "unix:/x")
