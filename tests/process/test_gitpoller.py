@@ -146,6 +146,17 @@ class GitPollerTests(TestCase):
         await poller.force()
         self.assertEqual(self.changes(), [("dev", one), ("dev", two)])
 
+    async def test_a_branch_that_is_newly_followed_is_only_recorded(self):
+        self.repo("switch", "--quiet", "-c", "old")
+        old = self.repo.commit("old")
+        self.repo("switch", "--quiet", "main")
+        poller = await self.started(branches=["main"])
+        await poller.take_over(GitPoller(self.repo.path, branches=True, pollInterval=0))
+        new = self.repo.commit("new")
+        await poller.force()
+        self.assertEqual(self.changes(), [("main", new)])
+        self.assertEqual(self.state(), {"main": new, "old": old})
+
     async def test_a_merge_of_known_commits_is_one_change_with_its_files(self):
         poller = await self.started(branches=True)
         self.repo("switch", "--quiet", "-c", "dev")

@@ -140,6 +140,12 @@ class _Call(ProcessProtocol):
             except ProcessExitedAlready:
                 return
 
+    def processExited(self, reason: Failure) -> None:
+        # A child of its own, such as a shared ssh connection, may hold the pipes for long.
+        if self._kill is not None and self._kill.active():
+            self._kill.cancel()
+        self._kill = self._reactor.callLater(_GRACE_S, self._force)
+
     def processEnded(self, reason: Failure) -> None:
         for timer in (self._limit, self._kill):
             if timer is not None and timer.active():

@@ -1,6 +1,7 @@
 """Noticing commits in a remote git repository."""
 
 import hashlib
+import json
 import os
 from typing import Any
 
@@ -76,6 +77,8 @@ class GitPoller(ReconfigurablePollingChangeSource):
     def __init__(self, repourl: str, **kwargs: Any) -> None:
         if kwargs.get("name") is None:
             kwargs["name"] = repourl
+        # How the configuration chose branches, as of the last poll.
+        self._followed: str | None = None
         #: branch -> revision, as of the last poll; None: it never polled.
         self.lastRev: dict[str, str] | None = None
         self._git: GitProgram | None = None
@@ -131,6 +134,7 @@ class GitPoller(ReconfigurablePollingChangeSource):
     async def activate(self) -> None:
         """Recall where the branches were, and begin to poll."""
         self.lastRev = await self.getState("lastRev", None)
+        self._followed = await self.getState("followed", None)
         super().activate()
 
     def deactivate(self) -> Any:
@@ -181,11 +185,22 @@ class GitPoller(ReconfigurablePollingChangeSource):
         finally:
             if keys:
                 await self.site.in_thread(access.remove)
-        if self.lastRev is None:
-            self.lastRev = {branch_of(ref): rev for ref, rev in heads.items() if ref in refs}
+        follows = self._follows()
+        if self._followed != follows or self.lastRev is None:
+            # The first poll of a branch records where it is, and so does the first one after
+            # the configuration began to follow it: its commits are not new.
+            begun = {ref for ref in moved if branch_of(ref) not in last}
+            self.lastRev = last | {branch_of(ref): heads[ref] for ref in begun & heads.keys()}
+            moved = [ref for ref in moved if ref not in begun]
             await self.setState("lastRev", self.lastRev)
-            return
+            self._followed = follows
+            await self.setState("followed", follows)
         await self._take_moves({ref: heads[ref] for ref in moved if ref in heads}, gone)
+
+    def _follows(self) -> str:
+        """The configuration's choice of branches, as a text to compare."""
+        chosen = "function" if callable(self.branches) else json.dumps(self.branches)
+        return f"tags {chosen}" if self.only_tags else chosen
 
     async def _take_moves(self, moved: dict[str, str], gone: Any) -> None:
         """Make changes of the new commits; note where the branches are now."""

@@ -6,7 +6,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from ci_common.aio import call_override
+from ci_common.aio import call_override, to_deferred
 from ci_master.builds.properties import Properties, render_now
 from ci_master.data.service import Site
 
@@ -36,7 +36,7 @@ class AsksForBuilds:
         """What is built of a codebase that no change speaks of; KeyError if there is none."""
         return self.codebases[codebase]
 
-    async def addBuildsetForSourceStampsWithDefaults(
+    def addBuildsetForSourceStampsWithDefaults(
         self,
         reason: str,
         sourcestamps: Sequence[Mapping[str, Any]] | None = None,
@@ -45,8 +45,23 @@ class AsksForBuilds:
         builderNames: Any = None,
         priority: int | None = None,
         **kw: Any,
-    ) -> Added:
+    ) -> Deferred[Added]:
         """Ask for builds of all codebases; what ``sourcestamps`` leaves out has its default."""
+        return to_deferred(
+            self._add_with_defaults(
+                sourcestamps,
+                reason=reason,
+                waited_for=waited_for,
+                properties=properties,
+                builderNames=builderNames,
+                priority=priority,
+                **kw,
+            )
+        )
+
+    async def _add_with_defaults(
+        self, sourcestamps: Sequence[Mapping[str, Any]] | None, **kw: Any
+    ) -> Added:
         given = {stamp.get("codebase", ""): stamp for stamp in sourcestamps or ()}
         for codebase in given.keys() - self.codebases.keys():
             self.log.info(
@@ -58,15 +73,7 @@ class AsksForBuilds:
         stamps = []
         for codebase in self.codebases:
             stamps.append(await self._default_stamp(codebase) | dict(given.get(codebase, {})))
-        return await self.addBuildsetForSourceStamps(
-            sourcestamps=stamps,
-            reason=reason,
-            waited_for=waited_for,
-            properties=properties,
-            builderNames=builderNames,
-            priority=priority,
-            **kw,
-        )
+        return await self.addBuildsetForSourceStamps(sourcestamps=stamps, **kw)
 
     async def _default_stamp(self, codebase: str) -> dict[str, Any]:
         default = await call_override(self.getCodebaseDict, codebase)
@@ -78,7 +85,7 @@ class AsksForBuilds:
             "project": default.get("project") or "",
         }
 
-    async def addBuildsetForChanges(
+    def addBuildsetForChanges(
         self,
         waited_for: bool = False,
         reason: str = "",
@@ -88,9 +95,23 @@ class AsksForBuilds:
         properties: Any = None,
         priority: int | None = None,
         **kw: Any,
-    ) -> Added:
+    ) -> Deferred[Added]:
         """Ask for builds of changes: per codebase of the last one."""
-        changes = await self._get_changes(changeids or ())
+        return to_deferred(
+            self._add_for_changes(
+                changeids or (),
+                properties,
+                waited_for=waited_for,
+                reason=reason,
+                external_idstring=external_idstring,
+                builder_names=builderNames,
+                priority=priority,
+                **kw,
+            )
+        )
+
+    async def _add_for_changes(self, changeids: Sequence[int], properties: Any, **kw: Any) -> Added:
+        changes = await self._get_changes(changeids)
         by_codebase: dict[str, list[Mapping[str, Any]]] = {}
         props = Properties()
         for change in changes:
@@ -105,20 +126,9 @@ class AsksForBuilds:
                 stamps.append(by_codebase[codebase][-1]["sourcestamp"]["ssid"])
             else:
                 stamps.append(await self._default_stamp(codebase))
-        return await self._add_buildset(
-            stamps,
-            changes,
-            by_codebase,
-            waited_for=waited_for,
-            reason=reason,
-            external_idstring=external_idstring,
-            builder_names=builderNames,
-            properties=props,
-            priority=priority,
-            **kw,
-        )
+        return await self._add_buildset(stamps, changes, by_codebase, properties=props, **kw)
 
-    async def addBuildsetForSourceStamps(
+    def addBuildsetForSourceStamps(
         self,
         waited_for: bool = False,
         sourcestamps: Sequence[Any] | None = None,
@@ -128,13 +138,13 @@ class AsksForBuilds:
         builderNames: Any = None,
         priority: int | None = None,
         **kw: Any,
-    ) -> Added:
+    ) -> Deferred[Added]:
         """Ask for builds of exactly these source stamps: dicts, or ids of stored ones.
 
         :param properties: go before the scheduler's own.
         :returns: the buildset's id, and the request ids by builder id.
         """
-        return await self._add_buildset(
+        adding = self._add_buildset(
             sourcestamps or (),
             [],
             {},
@@ -146,6 +156,7 @@ class AsksForBuilds:
             priority=priority,
             **kw,
         )
+        return to_deferred(adding)
 
     async def _add_buildset(
         self,

@@ -250,7 +250,7 @@ class ForceScheduler(ReconfigurableBaseScheduler):
         return wanted
 
     async def gatherPropertiesAndChanges(
-        self, collector: ValidationErrorCollector, **kwargs: Any
+        self, collector: ValidationErrorCollector, /, **kwargs: Any
     ) -> tuple[Properties, list[int], dict[str, dict[str, Any]]]:
         """The properties, changes and source stamps from what was posted.
 
@@ -312,7 +312,8 @@ class ForceScheduler(ReconfigurableBaseScheduler):
         priority = await self._value_of(self.forced_priority, collector, posted)
         if owner in _NOBODY:
             owner = await self._value_of(self.username, collector, posted) or "anonymous"
-        properties, _, stamps = await self.gatherPropertiesAndChanges(collector, **posted)
+        gathered = await call_override(self.gatherPropertiesAndChanges, collector, **posted)
+        properties, _, stamps = gathered
         collector.maybeRaiseCollectedErrors()
         properties.setProperty("reason", reason, FORM_SOURCE)
         properties.setProperty("owner", owner, FORM_SOURCE)

@@ -152,7 +152,7 @@ class NightlyTriggerable(NightlyBase):
         results.callback((SUCCESS, {}))
         return ids, results
 
-    async def startBuild(self, changeids: Sequence[int] = ()) -> None:
+    async def startBuild(self) -> None:
         """Build what was triggered last."""
         trigger, self._last_trigger = self._last_trigger, None
         if trigger is None:

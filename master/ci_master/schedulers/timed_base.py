@@ -1,6 +1,5 @@
 """The base of schedulers that build at points in time."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
@@ -175,8 +174,8 @@ class Timed(AbsoluteSourceStampsMixin, ReconfigurableBaseScheduler):
 
     async def _build_at_time(self, before: float | None) -> None:
         """Build, unless nothing has changed since ``before``."""
-        recorded = await self.site.data.scheduler_changes.pending(self.schedulerid)
         if self.onlyIfChanged:
+            recorded = await self.site.data.scheduler_changes.pending(self.schedulerid)
             was_on = await self.getState("last_only_if_changed", None)
             must = before is None or was_on is False or self._must_build(before)
             if not must and not any(important for _, important in recorded):
@@ -186,20 +185,18 @@ class Timed(AbsoluteSourceStampsMixin, ReconfigurableBaseScheduler):
                     name=self.name,
                 )
                 return
-        changeids = [changeid for changeid, _ in recorded]
-        await call_override(self.startBuild, changeids)
+        await call_override(self.startBuild)
 
     def _must_build(self, before: float) -> bool:
         """Whether a time to build without changes, too, has come since ``before``."""
         return False
 
-    async def startBuild(self, changeids: Sequence[int] = ()) -> None:
-        """Ask for the builds.
-
-        :param changeids: the changes recorded since the last build.
-        """
+    async def startBuild(self) -> None:
+        """Ask for the builds: of the changes recorded since the last time, or of the default."""
+        recorded = await self.site.data.scheduler_changes.pending(self.schedulerid)
+        changeids = [changeid for changeid, _ in recorded]
         if not changeids:
             await self.addBuildsetForSourceStampsWithDefaults(reason=self.reason, sourcestamps=[])
             return
-        await self.addBuildsetForChanges(reason=self.reason, changeids=list(changeids))
-        self.site.data.scheduler_changes.remove(self.schedulerid, list(changeids))
+        await self.addBuildsetForChanges(reason=self.reason, changeids=changeids)
+        self.site.data.scheduler_changes.remove(self.schedulerid, changeids)
