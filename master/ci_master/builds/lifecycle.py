@@ -81,7 +81,7 @@ async def _result_of(step: BuildStep) -> int:
     if step.locks:
         await step.build.acquire_step_locks(step)
     if step.stopped:
-        return CANCELLED
+        return RETRY if step.build.lost else CANCELLED
     pending = started(step.addTestResultSets())
     if isinstance(pending, Deferred):
         await pending

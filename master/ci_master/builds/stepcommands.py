@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 
 from ci_common.aio import to_deferred
@@ -62,9 +63,12 @@ class StepCommandsMixin:
         """Run a command on the worker.
 
         :returns: fires with the command when it has ended; with CANCELLED, at once, if the step
-            has been stopped.
+            has been stopped; fails with ConnectionLost if the worker is gone.
         """
+        if self.build.lost:
+            return fail(ConnectionLost())
         if self.stopped:
+            command.interrupted = True  # so that its result is CANCELLED, too
             return succeed(CANCELLED)
         return to_deferred(self._run_command(command))
 
