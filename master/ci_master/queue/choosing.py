@@ -1,6 +1,5 @@
 """Which request, and which worker: the rules, and what users' code has to say about them."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,13 +47,15 @@ class Choice:
             raise ValueError(f"nextBuild of '{builder.name}' gave {chosen!r}, which does not wait")
         return row
 
+    def has_a_say(self, builder: Builder) -> bool:
+        """Whether the author's code chooses among the workers of a builder."""
+        return bool(builder.config.nextWorker or self.select_next_worker)
+
     async def worker(
         self, builder: Builder, slots: Sequence[WorkerSlot], request: Request
     ) -> WorkerSlot | None:
-        """The worker among several; None if none is good enough now."""
+        """The worker that the author's code chooses; None if none is good enough now."""
         chooser = builder.config.nextWorker or self.select_next_worker
-        if chooser is None:
-            return random.choice(slots)
         offered = [WorkerForBuilder(slot, builder) for slot in slots]
         chosen = await call_override(chooser, builder, offered, BuildRequest(request, builder.name))
         if chosen is None:

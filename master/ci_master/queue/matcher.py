@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
+from random import randrange
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
@@ -133,23 +134,27 @@ class Matcher:
         """Whether another request of a builder may start where the first one may not."""
         config = builder.config
         return bool(
-            config.canStartBuild
-            or config.nextWorker
-            or self.choice.select_next_worker
-            or plain_locks(builder) is None
+            config.canStartBuild or self.choice.has_a_say(builder) or plain_locks(builder) is None
         )
 
     async def _slot_for(self, context: MatchContext, request: Request) -> WorkerSlot | None:
-        now = self._clock.seconds()
-        free = self._board.free[context.builder.name]
-        fitting = [slot for slot in free if why_not(request, slot, now, context) is None]
-        while fitting:
-            slot = await self.choice.worker(context.builder, fitting, request)
-            if slot is None:
-                return None
-            if await self.choice.may_start(context.builder, slot, request):
+        """A worker for a request, chosen by the author's function or else at random."""
+        now, builder = self._clock.seconds(), context.builder
+        slots = list(self._board.free[builder.name])
+        if self.choice.has_a_say(builder):
+            fitting = [slot for slot in slots if why_not(request, slot, now, context) is None]
+            while fitting:
+                slot = await self.choice.worker(builder, fitting, request)
+                if slot is None or await self.choice.may_start(builder, slot, request):
+                    return slot
+                fitting.remove(slot)
+            return None
+        while slots:  # nearly always the first one fits
+            slot = _pick(slots)
+            if why_not(request, slot, now, context) is None and await self.choice.may_start(
+                builder, slot, request
+            ):
                 return slot
-            fitting.remove(slot)
         return None
 
     def _still_so(self, name: str, request: Request, slot: WorkerSlot) -> bool:
@@ -170,3 +175,10 @@ class Matcher:
         self._board.slot_changed(slot, None if slot.full else builder.name)
         self.promises.add(seat, claims)
         return Start(builder, request, seat)
+
+
+def _pick(slots: list[WorkerSlot]) -> WorkerSlot:
+    """Take one out at random."""
+    at = randrange(len(slots))
+    slots[at], slots[-1] = slots[-1], slots[at]
+    return slots.pop()

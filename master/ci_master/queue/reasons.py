@@ -200,15 +200,10 @@ class Reasons:
     def _offline(self, reasons: dict[WorkerSlot, WaitReason]) -> WaitReason:
         slots = list(reasons)
         links = tuple(link for one in list(reasons.values())[:_NAMED] for link in one.links)
+        who = _named(slots)
         if len(slots) == 1:
-            return WaitReason(
-                "offline",
-                f"No worker of this builder is online: {reasons[slots[0]].text}",
-                links,
-            )
-        return WaitReason(
-            "offline", f"No worker of this builder is online ({_named(slots)})", links
-        )
+            who += f", {slots[0].last_seen}"
+        return WaitReason("offline", f"No worker of this builder is online ({who})", links)
 
 
 def _named(slots: Sequence[WorkerSlot]) -> str:

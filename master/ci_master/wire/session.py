@@ -6,6 +6,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, fail
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.spread import pb
 
@@ -28,6 +29,8 @@ class PBSession:
 
     :param mind: the worker's own object, given at its login.
     """
+
+    log = Logger()
 
     def __init__(self, mind: pb.RemoteReference, worker_name: str, clock: IReactorTime) -> None:
         self.worker_name = worker_name
@@ -108,14 +111,21 @@ class PBSession:
             self._broker.transport.abortConnection()
 
     def _gone(self) -> None:
+        """The connection is gone: the slot hears of it before the commands of its builds."""
         self.lost = True
-        running, self._running = self._running, {}
         callbacks, self._lost_callbacks = self._lost_callbacks, []
+        receivers = list(self._running.values())
         self._builders.clear()
-        for receiver in list(running.values()):  # each one takes itself out
-            receiver.end(Failure(ConnectionLost()))
         for callback in callbacks:
-            callback()
+            self._tell(callback)
+        for receiver in receivers:
+            self._tell(receiver.end, Failure(ConnectionLost()))
+
+    def _tell(self, listener: Callable[..., None], *args: Any) -> None:
+        try:
+            listener(*args)
+        except Exception:
+            self.log.failure("telling that {session} is lost failed", session=self)
 
     # -- what a master may ask
 

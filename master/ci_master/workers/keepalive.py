@@ -27,7 +27,7 @@ class Keepalive:
         self._interval_s = interval_s or 0.0
         self._timer: IDelayedCall | None = None
         self._stopped = False
-        self._wait()
+        self._wait(self._interval_s)
 
     def stop(self) -> None:
         """The session has ended."""
@@ -36,18 +36,19 @@ class Keepalive:
             self._timer.cancel()
             self._timer = None
 
-    def _wait(self) -> None:
+    def _wait(self, seconds: float) -> None:
         if self._interval_s and not self._stopped:
-            self._timer = self._clock.callLater(self._interval_s, self._look)
+            self._timer = self._clock.callLater(seconds, self._look)
 
     def _look(self) -> None:
         self._timer = None
-        if self._clock.seconds() - self._session.heard_at < self._interval_s:
-            self._wait()
+        silent_s = self._clock.seconds() - self._session.heard_at
+        if silent_s < self._interval_s:
+            self._wait(self._interval_s - silent_s)
             return
         answer = to_deferred(self._session.ping())
         answer.addTimeout(min(self._interval_s, ANSWER_S), self._clock)
-        answer.addCallbacks(lambda _: self._wait(), self._silent)
+        answer.addCallbacks(lambda _: self._wait(self._interval_s), self._silent)
 
     def _silent(self, failure: Failure) -> None:
         if not self._stopped:

@@ -126,17 +126,18 @@ class WorkerSlot:
             and not self.full
         )
 
+    @property
+    def last_seen(self) -> str:
+        """When it was here the last time, as text for people."""
+        at = self.row.last_seen_at
+        return f"last seen {clock_time(at)}" if at else "never seen"
+
     def why_not(self) -> WaitReason | None:
         """Why it takes no build at all just now; None if it does."""
         link = (self.name, f"/workers/{self.row.id}")
         if self.session is None:
-            seen = self.row.last_seen_at
-            since = (
-                f"last seen {time.strftime('%H:%M', time.localtime(seen))}"
-                if seen
-                else "never seen"
-            )
-            return WaitReason("offline", f"{self.name} is not online ({since})", (link,))
+            text = f"{self.name} is not online ({self.last_seen})"
+            return WaitReason("offline", text, (link,))
         if self.row.graceful:
             return WaitReason("stopping", f"{self.name} is shutting down", (link,))
         if self.row.paused:
