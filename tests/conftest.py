@@ -2,10 +2,26 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests import postgres
+
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# A git command of a test that runs in the wrong place must not find this project's repository.
+os.environ["GIT_CEILING_DIRECTORIES"] = os.pathsep.join((str(ROOT), str(ROOT.parent)))
+os.environ["GIT_CONFIG_NOSYSTEM"] = "1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests run in a directory of their own: what they leave there does not end up here."""
+    os.chdir(tmp_path_factory.mktemp("cwd"))
+    yield
+    os.chdir(ROOT)
 
 
 def missing(reason: str) -> None:
