@@ -21,10 +21,11 @@ from ci_master.builds.errors import (
 from ci_master.builds.faults import configFault
 from ci_master.builds.interfaces import IBuildStep
 from ci_master.builds.lifecycle import refresh_summary, run_step
-from ci_master.builds.locks import Claim
+from ci_master.builds.locks import Claim, access_of
 from ci_master.builds.log import Log
 from ci_master.builds.properties import Properties, PropertiesMixin
 from ci_master.builds.recorded import Recorded, same
+from ci_master.builds.rendering import is_renderable
 from ci_master.builds.shellmixin import ShellMixin
 from ci_master.builds.statistics import StatisticsMixin
 from ci_master.builds.stepcommands import StepCommandsMixin
@@ -162,6 +163,8 @@ class BuildStep(
             self.name = type(self).__name__
         elif type(self.name) is str and len(self.name) > NAME_LIMIT:
             check_param_length(self.name, f"{type(self).__name__} name", NAME_LIMIT)
+        if self.locks:
+            self._check_locks()
         for attribute in ("description", "descriptionDone", "descriptionSuffix"):
             value = getattr(self, attribute)
             if type(value) is str:
@@ -177,6 +180,20 @@ class BuildStep(
             f"{type(self).__name__}.__init__ got unexpected keyword argument(s) {unknown}",
             hint=" ".join(near) or f"known arguments: {', '.join(sorted(self.parms))}",
         )
+
+    def _check_locks(self) -> None:
+        if is_renderable(self.locks):
+            return
+        try:
+            for lock in self.locks:
+                if not is_renderable(lock):
+                    access_of(lock)
+        except TypeError:
+            name, locks, self.locks = type(self).__name__, self.locks, ()
+            configFault(
+                f"{name} argument locks is {locks!r}, but must be a list of locks",
+                "write locks=[lock.access('counting')]",
+            )
 
     # -- as a template
 

@@ -6,6 +6,8 @@ import pytest
 
 from ci_common.faults import ConfigError
 from ci_master.builds.buildstep import BuildStep
+from ci_master.builds.locks import MasterLock
+from ci_master.builds.properties import Property
 from ci_master.builds.recorded import record_of, same
 from ci_master.builds.template import (
     create_step_from_step_or_factory,
@@ -64,6 +66,18 @@ def test_an_unknown_argument_is_a_fault_with_the_nearest_known_one() -> None:
     text = str(raised.value)
     assert "Doing.__init__ got unexpected keyword argument(s) ['haltonFailure']" in text
     assert "did you mean 'haltOnFailure'" in text
+
+
+@pytest.mark.parametrize("locks", [MasterLock("l"), ["l"], 3])
+def test_locks_that_are_none_are_a_fault(locks: Any) -> None:
+    with pytest.raises(ConfigError, match="must be a list of locks"):
+        Doing(locks=locks)
+
+
+def test_bare_locks_and_placeholders_are_locks() -> None:
+    lock = MasterLock("l")
+    Doing(locks=[lock, lock.access("exclusive"), Property("lock")])
+    Doing(locks=Property("locks"))
 
 
 def test_a_name_that_does_not_fit_is_a_fault() -> None:
