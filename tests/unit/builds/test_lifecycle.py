@@ -48,6 +48,30 @@ def test_run_may_give_its_result_in_any_way(act: Any) -> None:
     assert ran.state == "finished (warnings)"
 
 
+def test_an_override_with_inlineCallbacks_may_yield_to_a_coroutine() -> None:
+    class Base(Doing):
+        async def run(self) -> int:
+            return WARNINGS
+
+        async def getResultSummary(self) -> dict[str, str]:
+            return {"step": "base"}
+
+    class Derived(Base):
+        @inlineCallbacks
+        def run(self) -> Generator[Any, Any, int]:  # type: ignore[override]  # as users do
+            result = yield super().run()
+            yield self.addLog("x")
+            return result
+
+        @inlineCallbacks
+        def getResultSummary(self) -> Generator[Any, Any, dict[str, str]]:  # type: ignore[override]  # as users do
+            summary = yield super().getResultSummary()
+            return {"step": summary["step"] + " and more"}
+
+    ran = StepHarness().run(Derived())
+    assert (ran.result, ran.state) == (WARNINGS, "base and more")
+
+
 @pytest.mark.parametrize(
     ("error", "result"),
     [
