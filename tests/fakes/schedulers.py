@@ -107,7 +107,13 @@ class FakeState:
             return self.values[name, class_name, key]
         return default[0]
 
+    def get_now(self, name: str, class_name: str, key: str, *default: Any) -> Any:
+        return run(self.get(name, class_name, key, *default))
+
     async def set(self, name: str, class_name: str, key: str, value: Any) -> None:
+        self.set_now(name, class_name, key, value)
+
+    def set_now(self, name: str, class_name: str, key: str, value: Any) -> None:
         self.values[name, class_name, key] = value
 
 

@@ -12,6 +12,7 @@ from ci_master.data.service import Site
 from ci_master.schedulers.actions import register_actions
 from ci_master.schedulers.basic import AnyBranchScheduler, SingleBranchScheduler
 from ci_master.schedulers.dependent import Dependent
+from ci_master.schedulers.desk import catch_up
 from ci_master.schedulers.forcesched import CodebaseParameter, ForceScheduler, PatchParameter
 from ci_master.schedulers.timed import Periodic
 from ci_master.schedulers.triggerable import Triggerable
@@ -164,3 +165,26 @@ def test_switching_a_scheduler_off_is_remembered(desk: Desk) -> None:
     start(desk, scheduler())
     change(desk)
     assert requests(desk) == []
+
+
+def test_a_change_stored_just_before_a_crash_is_built_after_it(desk: Desk) -> None:
+    def scheduler() -> SingleBranchScheduler:
+        return SingleBranchScheduler("s", builderNames=["b1"], branch="main")
+
+    running = scheduler()
+    start(desk, running)
+    change(desk, revision="r1")
+    assert requests(desk) == [("s", 1, ["r1"])]
+    running._stopConsumingChanges()  # it does not come to that any more
+    desk.data.state.set_now = lambda *_: None
+    change(desk, revision="r2")
+    restart(desk)
+    running = scheduler()
+    start(desk, running)
+    desk.run(catch_up(running.site))
+    assert requests(desk) == [("s", 1, ["r1"]), ("s", 1, ["r2"])]
+    restart(desk)
+    running = scheduler()
+    start(desk, running)
+    desk.run(catch_up(running.site))
+    assert len(requests(desk)) == 2

@@ -24,6 +24,7 @@ from ci_master.data.data import Data
 from ci_master.events.bus import Bus
 from ci_master.queue.queue import Queue
 from ci_master.schedulers.actions import register_actions
+from ci_master.schedulers.desk import catch_up
 from ci_master.schedulers.triggering import TriggerBoard
 from ci_master.secrets.registry import Secrets
 from ci_master.storage.store import Store
@@ -135,6 +136,7 @@ class House:
         await self._apply_rows(config)
         await self._apply_engine(config, differences)
         await self.schedulers.apply(differences["scheduler"])
+        await catch_up(self.site)
         await self.services.apply(differences["service"])
         await self._apply_web(config)
         await self.change_sources.apply(differences["change source"])

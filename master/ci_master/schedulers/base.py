@@ -13,7 +13,8 @@ from ci_master.data.service import ClusteredBuildbotService
 from ci_master.events.bus import Subscription
 from ci_master.schedulers import checks
 from ci_master.schedulers.asking import Added, AsksForBuilds, as_properties
-from ci_master.schedulers.consumer import ChangeConsumer, ChangeDesk
+from ci_master.schedulers.consumer import ChangeConsumer
+from ci_master.schedulers.desk import ChangeDesk
 
 __all__ = [
     "Added",
@@ -171,7 +172,7 @@ class ReconfigurableBaseScheduler(AsksForBuilds, ClusteredBuildbotService):
             change_filter=change_filter,
             only_important=onlyImportant,
         )
-        self._subscription = ChangeDesk.of(self.site.bus).subscribe(self._consumer)
+        self._subscription = ChangeDesk.of(self.site).subscribe(self._consumer)
         started: Deferred[None] = Deferred()
         started.callback(None)
         return started
@@ -185,10 +186,13 @@ class ReconfigurableBaseScheduler(AsksForBuilds, ClusteredBuildbotService):
         """Take a change. May be a coroutine, a generator or give a Deferred."""
         raise NotImplementedError
 
-    def _take_change(self, change: Change, message: Mapping[str, Any], important: bool) -> None:
+    def _take_change(
+        self, change: Change, message: Mapping[str, Any], important: bool
+    ) -> Deferred[Any]:
         assert change.number is not None
         self._known_changes[change.number] = message
-        self._spawn(self._call_got_change(change, important), f"taking change {change.number}")
+        taking = self._call_got_change(change, important)
+        return self._spawn(taking, f"taking change {change.number}")
 
     async def _call_got_change(self, change: Any, important: bool) -> None:
         try:

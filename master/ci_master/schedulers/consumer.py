@@ -3,15 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from ci_master.data.change import Change
 from ci_master.data.filters import ChangeFilter
-from ci_master.events.bus import Bus, Subscription
 
-__all__ = ["ChangeConsumer", "ChangeDesk", "Verdict"]
+__all__ = ["ChangeConsumer", "Verdict"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class ChangeConsumer:
     def __init__(
         self,
         name: str,
-        got_change: Callable[[Change, Mapping[str, Any], bool], None],
+        got_change: Callable[[Change, Mapping[str, Any], bool], Deferred[Any]],
         *,
         codebases: Mapping[str, Any],
         file_is_important: Callable[[Any], Any] | None,
@@ -54,10 +53,13 @@ class ChangeConsumer:
         #: The only branches whose changes can be taken; None: all.
         self.only_branches: tuple[str | None, ...] | None = branches() if branches else None
 
-    def hear(self, message: Mapping[str, Any]) -> None:
-        """Take a new change, as REST dict. Errors of users' callables end here, in the log."""
+    def hear(self, message: Mapping[str, Any]) -> Deferred[Any] | None:
+        """Take a new change, as REST dict. Errors of users' callables end here, in the log.
+
+        :returns: fires when what comes of the change is on its way to storage; None: nothing.
+        """
         if not self._could_pass(message):
-            return
+            return None
         change = Change.from_json(message)
         try:
             verdict = self.judge(change)
@@ -68,16 +70,16 @@ class ChangeConsumer:
                 name=self._name,
                 number=change.number,
             )
-            return
+            return None
         if verdict.taken:
-            self._got_change(change, message, verdict.important)
-        else:
-            self.log.debug(
-                "scheduler '{name}' leaves out change {number}: {why}",
-                name=self._name,
-                number=change.number,
-                why=verdict.why,
-            )
+            return self._got_change(change, message, verdict.important)
+        self.log.debug(
+            "scheduler '{name}' leaves out change {number}: {why}",
+            name=self._name,
+            number=change.number,
+            why=verdict.why,
+        )
+        return None
 
     def judge(self, change: Change) -> Verdict:
         """Whether the change is taken and important. Raises what users' callables raise."""
@@ -106,51 +108,3 @@ class ChangeConsumer:
         if ours and type(self._filter).filter_change is ChangeFilter.filter_change:
             return self._filter.why_not(change)
         return None if self._filter.filter_change(change) else f"{self._filter!r} refuses it"
-
-
-class ChangeDesk:
-    """Hands each new change to the consumers that may want it: those of its branch, and those
-    of any branch. So a change costs nothing for the schedulers of other branches.
-    """
-
-    _desks: WeakKeyDictionary[Bus, "ChangeDesk"] = WeakKeyDictionary()
-
-    log = Logger()
-
-    def __init__(self, bus: Bus) -> None:
-        self._of_all: dict[ChangeConsumer, None] = {}
-        self._by_branch: dict[str | None, dict[ChangeConsumer, None]] = {}
-        bus.subscribe(("changes", None, "new"), self._hear)
-
-    @classmethod
-    def of(cls, bus: Bus) -> "ChangeDesk":
-        """The one desk of a bus."""
-        desk = cls._desks.get(bus)
-        if desk is None:
-            desk = cls._desks[bus] = cls(bus)
-        return desk
-
-    def subscribe(self, consumer: ChangeConsumer) -> Subscription:
-        """Let the consumer hear of new changes from now on."""
-        branches = consumer.only_branches
-        places = (
-            [self._of_all]
-            if branches is None
-            else [self._by_branch.setdefault(branch, {}) for branch in branches]
-        )
-        for place in places:
-            place[consumer] = None
-
-        def remove() -> None:
-            for place in places:
-                place.pop(consumer, None)
-
-        return Subscription(remove)
-
-    def _hear(self, key: tuple[str, ...], message: Mapping[str, Any]) -> None:
-        for place in (self._by_branch.get(message.get("branch")), self._of_all):
-            for consumer in list(place or ()):
-                try:
-                    consumer.hear(message)
-                except Exception:
-                    self.log.failure("a scheduler failed to take {event}", event="/".join(key))
