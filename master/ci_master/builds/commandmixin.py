@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 
 from ci_common.aio import to_deferred
-from ci_master.builds.errors import BuildStepFailed
+from ci_master.builds.errors import BuildStepCancelled, BuildStepFailed
 from ci_master.builds.log import Log
 from ci_master.builds.remotecommand import RemoteCommand
 
@@ -54,8 +54,8 @@ class CommandMixin:
             self._stdio = await self.addLog("stdio")
         command.useLog(self._stdio, False, "stdio")
         ran = await self.runCommand(command)
-        if ran is not command:  # stopped before it could run
-            raise BuildStepFailed
+        if ran is not command or command.interrupted:  # what it found is not to be trusted
+            raise BuildStepCancelled
         if abandon and command.didFail():
             raise BuildStepFailed
         return evaluate(command)

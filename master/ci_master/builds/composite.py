@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 
 from ci_common.aio import to_deferred
-from ci_common.results import CANCELLED
 from ci_master.builds.commandmixin import did_not_fail, found_files
 from ci_master.builds.errors import BuildStepCancelled, BuildStepFailed
 from ci_master.builds.log import Log
@@ -76,7 +75,7 @@ class CompositeStepMixin:
         if self.rc_log is not None:
             command.useLog(self.rc_log, False, "stdio")
         ran = await self.runCommand(command)
-        if ran is CANCELLED:
+        if ran is not command or command.interrupted:  # what it found is not to be trusted
             raise BuildStepCancelled
 
     def runRmdir(self, dir: str, timeout: float | None = None, **kwargs: Any) -> Deferred[Any]:

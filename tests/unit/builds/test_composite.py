@@ -75,6 +75,16 @@ def test_glob_lists_files(kind: Any) -> None:
     assert harness.run(kind(lambda step: step.runGlob("*.c"))).step.got == ["a.c"]
 
 
+@pytest.mark.parametrize("kind", [Composite, Single])
+def test_an_interrupted_question_has_no_answer(kind: Any) -> None:
+    harness = StepHarness()
+    harness.expect("stat").hangs()
+    ran = harness.start(kind(lambda step: step.pathExists("f")))
+    ran.build.stop("enough")
+    assert ran.result == CANCELLED
+    assert not hasattr(ran.step, "got")
+
+
 def test_timeouts_are_passed_on() -> None:
     harness = StepHarness()
     harness.expect("rmdir", dir="d", timeout=5)
