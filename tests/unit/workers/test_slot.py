@@ -1,0 +1,208 @@
+"""A worker's slot: when it may take builds, and what it does when its connection changes."""
+
+from typing import Any
+
+import pytest
+from twisted.internet.error import ConnectionLost
+
+from ci_common.aio import to_deferred
+from tests.unit.workers.fakes import Bench, FakeSession
+
+
+def attach(bench: Bench, session: FakeSession | None = None) -> FakeSession:
+    session = session or FakeSession(clock=bench.clock)
+    results: list[Any] = []
+    to_deferred(bench.slot.attach(session)).addBoth(results.append)
+    assert results == [None]
+    return session
+
+
+def failure_of(bench: Bench, session: FakeSession) -> Any:
+    results: list[Any] = []
+    to_deferred(bench.slot.attach(session)).addErrback(results.append)
+    return results[0]
+
+
+def reason(bench: Bench) -> str | None:
+    found = bench.slot.why_not()
+    return found.kind if found else None
+
+
+def test_an_attached_worker_is_told_its_builders_and_offered() -> None:
+    bench = Bench()
+    assert reason(bench) == "offline"
+    session = attach(bench)
+    assert session.told == [[("b", "bdir")]]
+    assert bench.slot.open and bench.slot.knows("b") and reason(bench) is None
+    assert bench.changes[-1] is None
+    assert bench.data.workers.did == [("connected", "w1", {"version": "1.0"})]
+
+
+def test_the_environment_of_a_worker_is_not_stored() -> None:
+    bench = Bench()
+    attach(bench)
+    assert "environ" not in bench.data.workers.did[0][2]
+
+
+def test_a_lost_worker_loses_its_builds_and_may_come_back() -> None:
+    bench = Bench()
+    session = attach(bench)
+    lost = []
+
+    class Build:
+        def lose_worker(self) -> None:
+            lost.append(self)
+
+    bench.slot.running.add(Build())
+    session.lose()
+    assert len(lost) == 1 and reason(bench) == "offline"
+    assert bench.data.workers.did[-1] == ("disconnected", "w1")
+    session.lose()
+    attach(bench)
+    assert bench.slot.open
+
+
+def test_a_worker_lost_while_it_attaches_was_never_there() -> None:
+    bench = Bench()
+    session = FakeSession()
+    session.answering = False
+    results: list[Any] = []
+    to_deferred(bench.slot.attach(session)).addErrback(results.append)
+    session.lose()
+    session.answers[0].errback(ConnectionLost())
+    assert results[0].check(ConnectionLost) and bench.data.workers.did == []
+    attach(bench)
+
+
+def test_a_second_connection_is_refused_while_one_is_being_attached() -> None:
+    bench = Bench()
+    session = FakeSession()
+    session.answering = False
+    to_deferred(bench.slot.attach(session))
+    assert failure_of(bench, FakeSession()).check(ConnectionLost)
+    session.answers[0].callback(None)
+    assert bench.slot.session is session
+
+
+def test_builders_that_change_during_the_greeting_are_told_afterwards() -> None:
+    bench = Bench()
+    session = FakeSession()
+    session.answering = False
+    to_deferred(bench.slot.attach(session))
+    bench.slot.set_builders({"b": "bdir", "c": "cdir"})
+    session.answering = True
+    session.answers[0].callback(None)
+    assert session.told[-1] == [("b", "bdir"), ("c", "cdir")]
+    assert bench.slot.knows("c")
+
+
+def test_a_seat_given_back_frees_only_its_builder_unless_the_worker_was_full() -> None:
+    bench = Bench(max_builds=2)
+    attach(bench)
+    first, second = bench.slot.take("b", []), bench.slot.take("c", [])
+    assert reason(bench) == "busy" and not bench.slot.open
+    bench.slot.give_back(first)
+    assert bench.changes[-1] is None
+    bench.slot.give_back(second)
+    assert bench.changes[-1] == "c"
+    count = len(bench.changes)
+    bench.slot.give_back(second)
+    assert len(bench.changes) == count
+
+
+def test_a_worker_that_is_to_leave_leaves_when_its_last_build_has_ended() -> None:
+    bench = Bench()
+    session = attach(bench)
+    seat = bench.slot.take("b", [])
+    bench.slot.ask_to_leave()
+    assert session.did == [] and reason(bench) == "stopping"
+    bench.slot.give_back(seat)
+    assert session.did == ["shutdown"]
+
+
+def test_a_worker_that_left_is_as_good_as_new_when_it_comes_back() -> None:
+    bench = Bench()
+    session = attach(bench)
+    bench.slot.ask_to_leave()
+    assert session.did == ["shutdown"]
+    session.lose()
+    attach(bench)
+    assert bench.slot.open
+
+
+def test_each_quarantine_is_twice_as_long_until_a_build_succeeds() -> None:
+    bench = Bench()
+    attach(bench)
+    lengths = []
+    for _ in range(11):
+        bench.slot.quarantine()
+        until = bench.slot.quarantined_until
+        assert until is not None and reason(bench) == "quarantined"
+        lengths.append(until - bench.clock.seconds())
+        bench.clock.advance(lengths[-1])
+        assert bench.slot.open
+    assert lengths[:3] == [10, 20, 40] and lengths[-1] == 3600
+    bench.slot.reset_quarantine()
+    bench.slot.quarantine()
+    bench.slot.quarantine()
+    assert bench.slot.quarantined_until == bench.clock.seconds() + 10
+
+
+def test_a_paused_worker_says_why() -> None:
+    bench = Bench()
+    attach(bench)
+    bench.data.workers.set_paused(bench.slot.row, True, "disk replacement")
+    found = bench.slot.why_not()
+    assert found is not None
+    assert (found.kind, found.text) == ("paused", 'w1 is paused: "disk replacement"')
+
+
+def test_who_wants_to_know_is_told_of_a_missing_worker_once() -> None:
+    bench = Bench(notify_on_missing="ana@example.com", missing_timeout=60)
+    bench.slot.expect()
+    session = attach(bench)
+    bench.clock.advance(100)
+    assert bench.missing == []
+    session.lose()
+    bench.clock.advance(59)
+    assert bench.missing == []
+    bench.clock.advance(1000)
+    assert bench.missing == ["w1"]
+
+
+def test_a_closed_slot_takes_nobody_and_leaves_no_timer() -> None:
+    bench = Bench(notify_on_missing=["ana@example.com"])
+    session = attach(bench)
+    bench.slot.quarantine()
+    bench.slot.close()
+    assert session.did == ["close"]
+    assert failure_of(bench, FakeSession()).check(ConnectionLost)
+    assert bench.clock.getDelayedCalls() == []
+
+
+@pytest.mark.parametrize(("interval", "lost_after"), [(30, 60), (3600, 3660), (100, 160)])
+def test_a_silent_worker_is_let_go_within_two_intervals(interval: int, lost_after: int) -> None:
+    bench = Bench(keepalive_interval=interval)
+    session = attach(bench)
+    session.answering = False
+    bench.clock.advance(interval)
+    assert session.did == ["ping"]
+    bench.clock.advance(lost_after - interval - 1)
+    assert session.did == ["ping"]
+    bench.clock.advance(1)
+    assert session.did == ["ping", "close"] and not bench.slot.connected
+
+
+def test_a_worker_that_talks_is_not_asked() -> None:
+    bench = Bench(keepalive_interval=100)
+    session = attach(bench)
+    bench.clock.advance(60)
+    session.heard_at = bench.clock.seconds()
+    bench.clock.advance(99)
+    assert session.did == []
+    bench.clock.advance(1)
+    assert session.did == ["ping"]
+    bench.clock.advance(100)
+    assert session.did == ["ping", "ping"]
+    session.lose()
+    assert bench.clock.getDelayedCalls() == []
