@@ -120,7 +120,7 @@ class Git(GitCommands, Source):
                 await self.fail(f"there is no {what} {value!r}: it would be an option of Git")
         await self.access.put(self)
         try:
-            self.env = {**(self.env or {}), **self.access.environment(self)}
+            self.env = {**self.stay_inside(), **(self.env or {}), **self.access.environment(self)}
             if self.method not in ("clobber", "copy") and await self.sourcedirIsPatched():
                 await self.git(["clean", "-f", "-f", "-d", "-x"], abandon=False)
             await self.with_retries(self._get)

@@ -8,8 +8,17 @@ from ci_master.builds.remotecommand import RemoteShellCommand
 class GitCommands:
     """Mixed into steps that have ``run_program``; ``config`` is passed to each command."""
 
+    build: Any
     config: dict[str, str] | None
     run_program: Any
+
+    def stay_inside(self) -> dict[str, str]:
+        """Environment that keeps Git within the builder's directory.
+
+        Where a clone is damaged, Git would look for one in the directories above: and clean and
+        overwrite the repository that happens to surround the worker's directory.
+        """
+        return {"GIT_CEILING_DIRECTORIES": self.build.getProperty("builddir")}
 
     async def git(
         self, args: list[str], *, collect: bool = False, abandon: bool = True
