@@ -15,6 +15,7 @@ from zope.interface import implementer
 from ci_common.aio import spawn
 from ci_www.auth.policy import Policy
 from ci_www.auth.sessions import Sessions
+from ci_www.channel import WebChannel
 from ci_www.parts import WebParts
 
 #: A request's body may have this size; forms with files are the longest.
@@ -106,6 +107,7 @@ class WebSite(Site):
     """The site: also gives requests what they need to know who asks."""
 
     displayTracebacks = False
+    protocol = WebChannel  # type: ignore[assignment]  # the default wraps the same for HTTP/2
 
     def __init__(
         self, root: IResource, reactor: Any, *, sessions: Sessions, policy: Policy
