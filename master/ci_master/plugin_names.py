@@ -6,13 +6,18 @@ A plain table, so that starting a master imports none of what it names.
 #: kind -> {name: "module:attribute"}
 BUILT_IN: dict[str, dict[str, str]] = {
     "changes": {
+        "GitPoller": "ci_master.changes.gitpoller:GitPoller",
         "PBChangeSource": "ci_master.changes.pb:PBChangeSource",
     },
     "schedulers": {
         "AnyBranchScheduler": "ci_master.schedulers.basic:AnyBranchScheduler",
         "Dependent": "ci_master.schedulers.dependent:Dependent",
         "ForceScheduler": "ci_master.schedulers.forcesched:ForceScheduler",
+        "Nightly": "ci_master.schedulers.nightly:Nightly",
+        "NightlyTriggerable": "ci_master.schedulers.nightly:NightlyTriggerable",
+        "Periodic": "ci_master.schedulers.timed:Periodic",
         "SingleBranchScheduler": "ci_master.schedulers.basic:SingleBranchScheduler",
+        "Triggerable": "ci_master.schedulers.triggerable:Triggerable",
     },
     "secrets": {
         "SecretInAFile": "ci_master.secrets.file:SecretInAFile",
@@ -28,6 +33,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "FileDownload": "ci_master.steps.transfer:FileDownload",
         "FileExists": "ci_master.steps.worker:FileExists",
         "FileUpload": "ci_master.steps.transfer:FileUpload",
+        "Gerrit": "ci_master.steps.source.git:Gerrit",
         "Git": "ci_master.steps.source.git:Git",
         "GitHub": "ci_master.steps.source.git:GitHub",
         "GitLab": "ci_master.steps.source.git:GitLab",
@@ -88,6 +94,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "StringParameter": "ci_master.schedulers.parameters:StringParameter",
         "TextParameter": "ci_master.schedulers.parameters:TextParameter",
         "Transform": "ci_master.builds.renderables:Transform",
+        "URLForBuild": "ci_master.builds.renderables:URLForBuild",
         "UserNameParameter": "ci_master.schedulers.parameters:UserNameParameter",
         "WARNINGS": "ci_common.results:WARNINGS",
         "WithProperties": "ci_master.builds.withproperties:WithProperties",
@@ -106,7 +113,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
 LATER: dict[str, str] = {
     "changes": """
         BitbucketPullrequestPoller BzrLaunchpadEmailMaildirSource CVSMaildirSource
-        GerritChangeSource GerritEventLogPoller GitHubPullrequestPoller GitPoller HgPoller
+        GerritChangeSource GerritEventLogPoller GitHubPullrequestPoller HgPoller
         MaildirSource P4Source SVNCommitEmailMaildirSource SVNPoller
     """,
     "machine": """
@@ -123,14 +130,14 @@ LATER: dict[str, str] = {
         PushoverNotifier TelegramBot WorkerMissingGenerator ZulipStatusPush
     """,
     "schedulers": """
-        Nightly NightlyTriggerable Periodic Triggerable Try_Jobdir Try_Userpass
+        Try_Jobdir Try_Userpass
     """,
     "secrets": """
         HashiCorpVaultKvSecretProvider VaultAuthenticatorApprole VaultAuthenticatorToken
     """,
     "steps": """
         BuildEPYDoc BuildbotCiSetupSteps BuildbotTestCiTrigger Bzr CMake CVS Cppcheck DELETE
-        Darcs DebCowbuilder DebLintian DebPbuilder GET Gerrit GitCommit GitDiffInfo GitPush
+        Darcs DebCowbuilder DebLintian DebPbuilder GET GitCommit GitDiffInfo GitPush
         GitTag HEAD HLint HTTPStep MaxQ Mercurial Mock MockBuildSRPM MockRebuild Monotone
         MsBuild MsBuild12 MsBuild14 MsBuild141 MsBuild15 MsBuild16 MsBuild17 MsBuild4
         OPTIONS P4 POST PUT PerlModuleTest PyFlakes PyLint RemovePYCs Repo Robocopy RpmBuild
@@ -148,7 +155,7 @@ LATER: dict[str, str] = {
         KubeInClusterConfigLoader LdapUserInfo OldBuildCanceller PasswordManhole
         QuickBuildFactory RebuildBuildEndpointMatcher RemoteUserAuth RevlinkMatch
         RolesFromDomain RolesFromEmails RolesFromGroups RolesFromOwner RolesFromUsername
-        StopBuildEndpointMatcher TelnetManhole Trial URLForBuild UserPasswordAuth
+        StopBuildEndpointMatcher TelnetManhole Trial UserPasswordAuth
         fnmatchStrMatcher reStrMatcher repo.DownloadsFromChangeSource
         repo.DownloadsFromProperties svn.split_file_alwaystrunk svn.split_file_branches
         svn.split_file_projects_branches
