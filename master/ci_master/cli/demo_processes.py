@@ -11,6 +11,7 @@ from typing import Self
 from ci_master.cli.problem import Problem
 
 _POLL_S = 0.1
+_OWN_ACCORD_S = 2.0  # for an end by the Ctrl-C that went to all: a second signal would hurry it
 _PATIENCE_S = 15.0  # for an orderly end
 _TAIL_LINES = 15
 
@@ -34,7 +35,9 @@ class Processes:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End all that still run: politely, then by force."""
+        """End all that still run: by the Ctrl-C that reached them too, politely, by force."""
+        if kind is None:
+            self._wait_for_all(_OWN_ACCORD_S)
         for process in reversed(self._running.values()):
             if process.poll() is None:
                 with contextlib.suppress(ProcessLookupError):
@@ -46,6 +49,13 @@ class Processes:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def _wait_for_all(self, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            if all(process.poll() is not None for process in self._running.values()):
+                return
+            time.sleep(_POLL_S)
 
     def start(self, name: str, command: list[str]) -> None:
         """Start the daemon of the directory ``name``: ``command start --nodaemon DIRECTORY``."""
