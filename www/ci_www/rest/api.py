@@ -13,7 +13,7 @@ from twisted.web.server import NOT_DONE_YET
 
 from ci_common.aio import spawn
 from ci_common.faults import Refused
-from ci_master.data.endpoints.answers import Attachment, LogText, NotFound
+from ci_master.data.endpoints.answers import Attachment, LogLines, LogText, NotFound
 from ci_master.data.endpoints.reader import Found, Reader
 from ci_master.data.paths import RAW, InvalidPath
 from ci_master.data.resultspec import BadQuery
@@ -100,6 +100,10 @@ class Api(Resource):
                 query.decode("latin-1"), keep_blank_values=True, max_num_fields=_LONG_QUERY
             )
             found = await self._reader.ask(segments, args.items())
+            if isinstance(found.raw, LogLines):
+                request.setHeader(b"Content-Type", _JSON if as_json else _TEXT)
+                await self._send_lines(request, found.raw, as_json)
+                return
             if found.raw is not None:
                 await self._send_raw(request, found)
                 return
@@ -160,6 +164,22 @@ class Api(Resource):
             return
         await LogStream(request, self._reader.log_block, raw.logid).run(raw.head)
 
+    async def _send_lines(self, request: Any, lines: LogLines, as_json: bool) -> None:
+        """A long window of a log: the same JSON, made while it is sent."""
+        if request.method == b"HEAD":
+            request.finish()
+            return
+        chunk = {"content": "", "firstline": lines.first, "logid": lines.logid}
+        body = {"logchunks": [chunk], "meta": {}}
+        whole = encoding.compact(body) if as_json else encoding.indented(body)
+        head, empty, tail = whole.partition(b'""')
+        stream = LogStream(
+            request,
+            lambda logid, line: self._reader.log_lines(logid, line, lines.end, _inside_quotes),
+            lines.logid,
+        )
+        await stream.run(head + empty[:1], empty[1:] + tail, first=lines.first)
+
     # -- errors -----------------------------------------------------------------------------------
 
     def _send_error(self, request: Any, status: int, text: str) -> None:
@@ -175,6 +195,10 @@ class Api(Resource):
         if request.method != b"HEAD":
             request.write(body)
         request.finish()
+
+
+def _inside_quotes(text: str) -> bytes:
+    return json.dumps(text).encode()[1:-1]
 
 
 def _attachment(filename: str) -> str:

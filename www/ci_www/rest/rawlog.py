@@ -22,15 +22,15 @@ class LogStream:
         self._resumed: Deferred[None] | None = None
         self._stopped = False
 
-    async def run(self, head: bytes) -> None:
-        """Send it all and finish, or stop when the client is gone."""
+    async def run(self, head: bytes, tail: bytes = b"", *, first: int = 0) -> None:
+        """Send it all from line ``first`` on and finish, or stop when the client is gone."""
         request = self._request
         request.registerProducer(self, True)
         try:
             if head:
                 request.write(head)
-            line: int | None = 0
-            ahead = self._start(0)
+            line: int | None = first
+            ahead = self._start(first)
             while line is not None and not self._stopped:
                 block, line = await ahead
                 if line is not None:
@@ -43,6 +43,8 @@ class LogStream:
             if not self._stopped:
                 request.unregisterProducer()
         if not self._stopped:
+            if tail:
+                request.write(tail)
             request.finish()
 
     def _start(self, line: int) -> "Deferred[tuple[bytes, int | None]]":

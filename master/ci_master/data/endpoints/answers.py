@@ -43,6 +43,15 @@ class LogText:
 
 
 @dataclass(frozen=True, slots=True)
+class LogLines:
+    """Lines ``first`` to before ``end`` of a log: so many that they are sent as they are read."""
+
+    logid: int
+    first: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Attachment:
     """The bytes of a value attached to a build."""
 
@@ -97,5 +106,5 @@ class World:
         return int(args["builderid"])
 
 
-Answer = Rows | list[Json] | Json | LogText | Attachment | None
+Answer = Rows | list[Json] | Json | LogText | LogLines | Attachment | None
 EndpointFunction = Callable[[World, dict[str, Any], ResultSpec], Awaitable[Answer]]

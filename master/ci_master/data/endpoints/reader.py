@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import Connection
+
 from ci_master.data.data import Data
 from ci_master.data.endpoints import builds, memory, requests, results, steps
 from ci_master.data.endpoints.answers import (
     Attachment,
     EndpointFunction,
+    LogLines,
     LogText,
     NotFound,
     Rows,
@@ -20,6 +23,8 @@ from ci_master.storage import logchunks
 
 #: A whole log is read in blocks of about this size.
 BLOCK_BYTES = 256 * 1024
+#: Lines of a long window are read and encoded so many at a time.
+LINES_AT_ONCE = 2000
 
 
 def _function_of(endpoint: Endpoint) -> EndpointFunction:
@@ -43,7 +48,7 @@ class Found:
     #: How many matched; only of collections.
     total: int = 0
     #: Where the path leads to bytes.
-    raw: LogText | Attachment | None = None
+    raw: LogText | LogLines | Attachment | None = None
 
     def as_json(self) -> Json:
         """The body of the answer."""
@@ -83,7 +88,14 @@ class Reader:
         if segments == [""]:
             segments = []
         endpoint, path_args = resolve(segments)
-        return await self._run(endpoint, path_args, spec or ResultSpec())
+        found = await self._run(endpoint, path_args, spec or ResultSpec())
+        if isinstance(found.raw, LogLines):
+            lines = found.raw
+            chunk = await self._world.sql(
+                lambda tx: steps.log_chunk(tx, lines.logid, lines.first, lines.end - lines.first)
+            )
+            return Found(endpoint, item=chunk)
+        return found
 
     async def plain(
         self,
@@ -118,7 +130,7 @@ class Reader:
                 f"not found while getting from endpoint for {patterns}"
                 f" with arguments {spec} and {args}"
             )
-        if isinstance(answer, LogText | Attachment):
+        if isinstance(answer, LogText | LogLines | Attachment):
             return Found(endpoint, raw=answer)
         if isinstance(answer, Rows):
             return Found(endpoint, items=spec.choose(answer.items), total=answer.total)
@@ -132,3 +144,15 @@ class Reader:
         return await self._world.data.store.read(
             lambda tx: logchunks.blocks(tx, logid, from_line, BLOCK_BYTES)
         )
+
+    async def log_lines(
+        self, logid: int, first: int, end: int, encode: Callable[[str], bytes]
+    ) -> tuple[bytes, int | None]:
+        """Some of these lines with their letters, encoded in a thread, and where to go on."""
+        count = min(end - first, LINES_AT_ONCE)
+
+        def read(tx: Connection) -> bytes:
+            return encode(logchunks.lines(tx, logid, first, count).decode("utf-8", "replace"))
+
+        block = await self._world.data.store.read(read)
+        return block, (first + count if first + count < end else None)

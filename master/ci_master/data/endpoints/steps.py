@@ -5,14 +5,15 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ci_master.data.endpoints.answers import Answer, LogText, World
+from ci_master.data.endpoints.answers import Answer, LogLines, LogText, World
 from ci_master.data.endpoints.builds import BuildRef
 from ci_master.data.resultspec import Json, ResultSpec
 from ci_master.storage import logchunks, reads_steps
 
 Args = dict[str, Any]
 
-_TO_THE_END = 1 << 40
+#: More lines than this are not held in memory at once.
+MANY_LINES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +112,23 @@ async def logchunk(world: World, args: Args, spec: ResultSpec) -> Answer:
     ref = LogRef.of(world, args)
     first, count = max(spec.offset or 0, 0), spec.limit
 
-    def read(tx: Connection) -> Json | None:
+    def read(tx: Connection) -> Json | LogLines | None:
         found = ref.get(tx)
         if found is None or (count is None and first and first >= found["num_lines"]):
             return None
-        wanted = _TO_THE_END if count is None else max(count, 0)
-        text = logchunks.lines(tx, found["logid"], first, wanted)
-        content = text.decode("utf-8", "replace")
-        return {"logid": found["logid"], "firstline": first, "content": content}
+        left = max(found["num_lines"] - first, 0)
+        wanted = left if count is None else min(max(count, 0), left)
+        if wanted > MANY_LINES and not spec.fields:
+            return LogLines(found["logid"], first, first + wanted)
+        return log_chunk(tx, found["logid"], first, wanted)
 
     return await world.sql(read)
+
+
+def log_chunk(tx: Connection, logid: int, first: int, count: int) -> Json:
+    """Some lines as the resource that REST shows."""
+    text = logchunks.lines(tx, logid, first, count)
+    return {"logid": logid, "firstline": first, "content": text.decode("utf-8", "replace")}
 
 
 async def log_raw(world: World, args: Args, spec: ResultSpec) -> Answer:

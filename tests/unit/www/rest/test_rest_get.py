@@ -7,6 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from ci_master.data.endpoints import reader, steps
 from ci_master.data.endpoints.reader import Reader
 from ci_www.rest.api import Api
 from tests.fakes.web import FakeRequest, FakeWeb
@@ -193,6 +194,19 @@ class LogTests(ApiCase):
     def test_beyond_the_end_is_nothing_with_a_limit_and_an_error_without(self) -> None:
         self.assertEqual(self.content("?offset=100&limit=3"), "")
         self.assertEqual(self.error("logs/1/contents?offset=100")[0], 404)
+
+    def test_many_lines_are_the_same_json_made_while_it_is_sent(self) -> None:
+        for accept in ("application/json", "*/*"):
+            whole = self.ask("GET", "logs/1/contents?offset=1", headers={"accept": accept})
+            self.patch(steps, "MANY_LINES", 1)
+            self.patch(reader, "LINES_AT_ONCE", 2)
+            sent = self.ask("GET", "logs/1/contents?offset=1", headers={"accept": accept})
+            self.assertEqual(sent.body, whole.body)
+            self.assertIsNone(sent.header("content-length"))
+            self.patch(steps, "MANY_LINES", 10_000)
+        self.patch(steps, "MANY_LINES", 1)
+        plain = self.wait(self.reader.plain("logs/1/contents"))
+        self.assertEqual(plain["content"], "hrun it\noone\notwo\neoops\n")
 
     def test_a_download_begins_with_where_it_comes_from(self) -> None:
         request = self.ask("GET", "logs/1/raw")
