@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 from ci_common.aio import to_deferred
+from ci_master.changes.intake import add_change
 from ci_master.config.model import Config
 from ci_master.data.data import Data
 from ci_master.data.endpoints.reader import Reader
@@ -142,7 +143,8 @@ class UpdatesFacade:
     ) -> Deferred[int]:
         """Store a change; fires with its id."""
         return to_deferred(
-            self._data.changes.add(
+            add_change(
+                self._data,
                 files=files,
                 comments=comments or "",
                 author=author or "",
