@@ -144,12 +144,43 @@ class Story:
                 "version": "1.0",
             }
             data.workers.connected(data.workers.by_name[worker], info)
+        await self.long_log()
         self.plan_history(begin)
         await self.play()
         await self.present()
         data.logs.flush()
         self.clock.at = None
         await data.store.durable()
+
+    async def long_log(self, lines: int = 1_000_000) -> None:
+        """A build of ``nightly-bench`` with a log of a million lines."""
+        data = self.data
+        builder = data.builders.by_name["nightly-bench"]
+        _bsid, requests = await data.buildsets.add(
+            builderids=[builder.id],
+            sourcestamps=[{"codebase": ""}],
+            reason="The Nightly scheduler named 'nightly' triggered this build",
+            scheduler="nightly",
+        )
+        request = data.requests.open[next(iter(requests.values()))]
+        await data.requests.claim([request.id])
+        build = data.builds.start(builder.id, request, data.workers.by_name["linux-b"].id)
+        step = data.steps.add(build, "bench")
+        data.steps.start(step, locks_acquired=True)
+        log = data.logs.open(step, "stdio")
+        for first in range(0, lines, 5000):
+            rows = range(first, first + 5000)
+            text = "".join(f"row {n} of a long benchmark, {n % 97} ns\n" for n in rows)
+            log.append("o", text.encode())
+            await log.room()
+        log.finish()
+        assert self.clock.at is not None
+        self.clock.at += 840
+        data.steps.set_state(step, "no regressions")
+        data.steps.finish(step, 0, False)
+        data.builds.set_state(build, "build successful")
+        data.builds.finish(build, 0)
+        data.requests.complete([request.id], 0)
 
     def plan_history(self, begin: float) -> None:
         rng, when = self.rng, begin + 600.0

@@ -49,6 +49,9 @@ async def make_site(directory: str, *, hours: int = 30) -> tuple[Site, Data]:
     await store.open()
     clock = TravelClock(reactor)
     data = Data(store, Bus(), clock)  # type: ignore[arg-type]  # as much of a clock as is used
+    reactor.addSystemEventTrigger(  # type: ignore[attr-defined]
+        "before", "shutdown", lambda: defer.ensureDeferred(store.close())
+    )
     await data.open("demo:/srv/ci")
     await Story(data, clock, int(reactor.seconds())).tell(hours)  # type: ignore[attr-defined]
     register_actions(data)
@@ -69,7 +72,7 @@ async def make_site(directory: str, *, hours: int = 30) -> tuple[Site, Data]:
     site.policy = SimpleNamespace(  # type: ignore[attr-defined]  # asked by the upgrade
         origin_allowed=lambda *_what: True, may=lambda *_what: True, demand=lambda *_what: None
     )
-    site.sessions = SimpleNamespace(user_info=lambda _request: {"anonymous": True})  # type: ignore[attr-defined]
+    site.logins = SimpleNamespace(user_info=lambda _request: {"anonymous": True})  # type: ignore[attr-defined]
     return site, data
 
 
@@ -86,8 +89,10 @@ async def main(port: str) -> None:
     directory = tempfile.mkdtemp(prefix="fake-site-")
     site, data = await make_site(directory)
     reactor.callLater(5, Activity(data).go_on)  # type: ignore[attr-defined]
-    await endpoints.serverFromString(reactor, f"tcp:{port}:interface=127.0.0.1").listen(site)
-    print(f"http://127.0.0.1:{port}/", flush=True)
+    listening = await endpoints.serverFromString(reactor, f"tcp:{port}:interface=127.0.0.1").listen(
+        site
+    )
+    print(f"http://127.0.0.1:{listening.getHost().port}", flush=True)
 
 
 if __name__ == "__main__":

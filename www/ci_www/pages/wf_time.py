@@ -83,6 +83,7 @@ class Axis:
             shift = offset.total_seconds() if offset else 0
             step = minutes * 60
             at = (one.high + shift) // step * step - shift
+            count = len(found)
             while at >= one.low:
                 y = self.y(at)
                 inside = one.top + 7 <= y <= one.bottom - 7
@@ -93,6 +94,11 @@ class Axis:
                     found.append(AxisTick(y, text, bool(new_day and day)))
                     day = then.date()
                 at -= step
+            middle = (one.top + one.bottom) / 2
+            if len(found) == count and one.bottom - one.top >= 14:
+                then = datetime.fromtimestamp((one.high + one.low) / 2, zone)
+                found.append(AxisTick(round(middle, 1), f"{then:%H:%M}", False))
+                day = then.date()
         return found
 
 
