@@ -23,11 +23,12 @@ class Avatar(pb.Avatar):
 
 
 @pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> Any:
+def logged() -> Any:
     events: list[Any] = []
-    globalLogPublisher.addObserver(events.append)
+    observer: Any = events.append
+    globalLogPublisher.addObserver(observer)
     yield lambda: [event.get("line") for event in events if event.get("line")]
-    globalLogPublisher.removeObserver(events.append)
+    globalLogPublisher.removeObserver(observer)
 
 
 def port_with(password: Any = "pw") -> tuple[Port, Avatar]:

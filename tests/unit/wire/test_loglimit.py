@@ -6,7 +6,8 @@ from ci_master.wire.loglimit import LogLimit
 
 
 def test_lines_beyond_the_limit_are_counted_and_told_at_the_end_of_the_period() -> None:
-    clock, lines = Clock(), []
+    clock = Clock()
+    lines: list[str] = []
     limit = LogLimit(clock, lines.append, most=2, period_s=60)
     for number in range(5):
         limit.say(f"line {number}")
