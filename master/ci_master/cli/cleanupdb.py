@@ -18,12 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Compress, and tell what came of it."""
+    basedir = master_directory(options.basedir)
+    refuse_if_running(basedir)
+
     from ci_master.cli.database import configured_database
     from ci_master.storage.engine import DatabaseUnusable
     from ci_master.storage.maintenance import cleanup
 
-    basedir = master_directory(options.basedir)
-    refuse_if_running(basedir)
     url = configured_database(basedir, config_named_by(basedir))
     try:
         told = cleanup(url, str(basedir), options.force)

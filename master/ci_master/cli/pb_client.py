@@ -3,7 +3,6 @@
 from typing import Any
 
 from twisted.cred.credentials import UsernamePassword
-from twisted.cred.error import UnauthorizedLogin
 from twisted.internet import reactor
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.error import ConnectError, DNSLookupError
@@ -12,6 +11,8 @@ from twisted.spread import pb
 from ci_common.aio import to_deferred
 
 TIMEOUT_S = 30
+
+_UNAUTHORIZED = b"twisted.cred.error.UnauthorizedLogin"
 
 
 def send_change(
@@ -46,11 +47,11 @@ async def _sent(
         await endpoint.connect(factory)
         perspective: Any = await factory.login(UsernamePassword(user.encode(), password.encode()))
         await perspective.callRemote("addChange", change)
-    except UnauthorizedLogin:
-        return f"the master refuses the user '{user}' with that password (--auth)"
     except (ConnectError, DNSLookupError) as error:
         return f"cannot connect to {host}:{port}: {error}"
     except pb.RemoteError as error:
-        return f"the master failed: {error.value if hasattr(error, 'value') else error}"
+        if error.remoteType == _UNAUTHORIZED:
+            return f"the master refuses the user '{user}' with that password (--auth)"
+        return f"the master answers: {error}"
     factory.disconnect()
     return None
