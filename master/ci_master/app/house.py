@@ -63,6 +63,10 @@ class House:
         self.services: Members
         self.web: Any = None
 
+    def in_thread(self, function: Any, *args: Any) -> Deferred[Any]:
+        """Run blocking work in a thread of the reactor's pool."""
+        return deferToThread(function, *args)
+
     async def render(self, value: Any) -> Any:
         """Fill in secrets and other placeholders outside of builds."""
         properties = Properties()

@@ -4,23 +4,26 @@ import os
 import signal
 import socket
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.task import LoopingCall
-from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
 from ci_common.aio import spawn, to_deferred
-from ci_common.faults import ConfigError
+from ci_common.faults import ConfigError, Fault
+from ci_common.lean import without_tls
 from ci_common.startup import report_failed, report_ready
-from ci_master.app.house import House
+from ci_master.app.tls import tls_ports, wants_tls
 from ci_master.config.load import load_config
 from ci_master.config.model import Config
 from ci_master.config.plan import plan
 from ci_master.storage.engine import DatabaseUnusable
 from ci_master.storage.migrate import check_version
+
+if TYPE_CHECKING:
+    from ci_master.app.house import House
 
 _HEARTBEAT_S = 60
 
@@ -49,23 +52,23 @@ class BuildMaster(MultiService):
         self.umask = umask
         #: Filled in by the tac file; used for the access log.
         self.log_rotation = SimpleNamespace(rotateLength=None, maxRotatedFiles=None)
-        self._given_reactor = reactor
+        self._owns_process = reactor is None
         self.config: Config | None = None
         self.house: House | None = None
+        # Reactor and rooms are imported here and not above, so that TLS can be left out of them.
+        with without_tls(not wants_tls(self.basedir, configfile)) as self._lean:
+            from twisted.internet import reactor as global_reactor
+
+            from ci_master.app import house
+
+        self._make_house = house.House
+        #: The reactor that this master runs on.
+        self.reactor: Any = reactor or global_reactor
         self._one_change = DeferredLock()
         self._heartbeat: LoopingCall | None = None
         self._reload_wanted = False
         self._stopping = False
         self._started: Deferred[None] | None = None
-
-    @property
-    def reactor(self) -> Any:
-        """The reactor that this master runs on."""
-        if self._given_reactor is None:
-            from twisted.internet import reactor
-
-            self._given_reactor = reactor
-        return self._given_reactor
 
     # -- start
 
@@ -93,9 +96,9 @@ class BuildMaster(MultiService):
         self.log.info("starting a master in {basedir}", basedir=self.basedir)
         config = load_config(self.basedir, self.configfile)
         self._tell_warnings(config)
-        self.house = house = House(self.basedir, self.reactor, self, self.log_rotation)
+        self.house = house = self._make_house(self.basedir, self.reactor, self, self.log_rotation)
         url = await house.render_early(config, config.db_url)
-        await deferToThread(check_version, url, self.basedir)
+        await house.in_thread(check_version, url, self.basedir)
         await house.open(url, config, f"{socket.gethostname()}:{self.basedir}")
         await house.apply(config, plan(None, config))
         self.config = config
@@ -118,7 +121,7 @@ class BuildMaster(MultiService):
             self.log.warn("{warning}", warning=warning)
 
     def _install_signals(self) -> None:
-        if self._given_reactor is not None and hasattr(signal, "SIGHUP"):
+        if self._owns_process and hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, lambda *_: self.reactor.callFromThread(self.reconfig))
             signal.signal(
                 signal.SIGUSR1, lambda *_: self.reactor.callFromThread(self.stop_when_idle)
@@ -147,7 +150,7 @@ class BuildMaster(MultiService):
             return
         self.log.info("reloading {file}", file=self.configfile)
         try:
-            config = await deferToThread(load_config, self.basedir, self.configfile)
+            config = await house.in_thread(load_config, self.basedir, self.configfile)
             self._refuse_what_needs_a_restart(config)
         except ConfigError as error:
             count = len(error.faults)
@@ -166,7 +169,7 @@ class BuildMaster(MultiService):
             self.log.error("configuration update aborted without making any changes")
             return
         self._tell_warnings(config)
-        differences = await deferToThread(plan, self.config, config)
+        differences = await house.in_thread(plan, self.config, config)
         for line in differences.summary():
             self.log.info("reload: {line}", line=line)
         try:
@@ -179,19 +182,16 @@ class BuildMaster(MultiService):
         self.log.info("configuration update complete")
 
     def _refuse_what_needs_a_restart(self, config: Config) -> None:
-        from ci_common.faults import Fault
-
         assert self.config is not None
+        faults = []
         if config.db.get("db_url") != self.config.db.get("db_url"):
-            raise ConfigError(
-                [
-                    Fault(
-                        self.configfile,
-                        "the database cannot be changed while the master runs",
-                        "put db_url back, or restart the master",
-                    )
-                ]
-            )
+            what = "the database cannot be changed while the master runs"
+            faults.append(Fault(self.configfile, what, "put db_url back, or restart the master"))
+        for port in tls_ports(config) if self._lean else ():
+            what = f"the port '{port}' needs TLS, which this master was started without"
+            faults.append(Fault(self.configfile, what, "restart the master"))
+        if faults:
+            raise ConfigError(faults)
 
     # -- stop
 

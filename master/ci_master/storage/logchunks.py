@@ -25,6 +25,7 @@ RAW, GZ, BZ2, ZSTD = 0, 1, 2, 4
 METHODS = {"raw": RAW, "gz": GZ, "bz2": BZ2, "zstd": ZSTD}
 
 _LEVEL = 3
+_USUAL_CHUNK_BYTES = 128 * 1024
 _MOST_LINES = 2**31 - 1  # as many as the column can count
 _compressor = zstandard.ZstdCompressor(level=_LEVEL)  # used by the writer's thread alone
 
@@ -122,6 +123,7 @@ def blocks(
     """The text of a log without letters, a block at a time.
 
     :param from_line: where to go on: 0, then what the last call returned.
+    :param limit_bytes: about how much is wanted; at least one chunk comes.
     :returns: the block, and the line to go on from; None at the end of what is stored.
     """
     t = logchunks
@@ -130,14 +132,10 @@ def blocks(
         .where((t.c.logid == logid) & (t.c.first_line >= from_line))
         .order_by(t.c.first_line)
     )
-    parts, size = [], 0
-    result = tx.execution_options(stream_results=True).execute(query.limit(64))
-    for first_line, line_count, compression, content in result:
-        text = _DECOMPRESS[compression](content)
-        parts.append(text)
-        size += len(text)
+    parts = []
+    for first_line, line_count, compression, content in tx.execute(
+        query.limit(max(1, limit_bytes // _USUAL_CHUNK_BYTES))
+    ):
+        parts.append(_DECOMPRESS[compression](content))
         from_line = first_line + line_count
-        if size >= limit_bytes:
-            break
-    result.close()
     return b"".join(parts), (from_line if parts else None)

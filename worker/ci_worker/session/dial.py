@@ -1,12 +1,12 @@
 """The ways to reach a master: TCP, TLS, an endpoint string, through an HTTP proxy."""
 
 import socket
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
+
+from ci_common.lean import without_tls
 
 _TCP_IDLE_S, _TCP_PROBE_S, _TCP_PROBES = 60, 15, 4
 
@@ -36,15 +36,8 @@ class Address:
 
 def import_reactor(address: Address) -> Any:
     """The global reactor, without TLS where no TLS is asked for: that saves 10 MiB and 0.1 s."""
-    hidden: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]  # None hides
-    lean = not address.needs_endpoints and not {"OpenSSL", "twisted.internet.tcp"} & set(hidden)
-    if lean:
-        hidden["OpenSSL"] = None
-    try:
+    with without_tls(not address.needs_endpoints):
         from twisted.internet import reactor
-    finally:
-        if lean:
-            del hidden["OpenSSL"]
     return reactor
 
 
