@@ -126,7 +126,7 @@ class LocalHarness(StepHarness):
             self.clock, place, info=self.session.info, commands=self.session.commands
         )
         self.slot.session = self.session
-        self.env.clock = reactor  # type: ignore[assignment]  # it is one, whatever its module says
+        self.env.clock = reactor
         self.master.reactor = reactor
 
     def start(self, step: Any) -> Ran:

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from ci_common.aio import to_deferred
-from ci_master.builds.checks import check_param_length
+from ci_master.builds.checks import argument_names, check_param_length
 from ci_master.builds.commandmixin import CommandMixin
 from ci_master.builds.errors import (
     BuildStepCancelled,
@@ -171,14 +171,15 @@ class BuildStep(
                 setattr(self, attribute, [value])
 
     def _unknown_arguments(self, unknown: list[str]) -> None:
+        known = sorted({*self.parms, *argument_names(type(self))})
         near = [
             f"did you mean {match[0]!r} in place of {name!r}?"
             for name in unknown
-            if (match := get_close_matches(name, self.parms, n=1))
+            if (match := get_close_matches(name, known, n=1))
         ]
         configFault(
             f"{type(self).__name__}.__init__ got unexpected keyword argument(s) {unknown}",
-            hint=" ".join(near) or f"known arguments: {', '.join(sorted(self.parms))}",
+            hint=" ".join(near) or f"known arguments: {', '.join(known)}",
         )
 
     def _check_locks(self) -> None:

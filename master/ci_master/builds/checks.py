@@ -1,17 +1,31 @@
 """Checks of what a step's constructor was given. Placeholders pass: their values come later."""
 
+import inspect
 from typing import Any
 
 from ci_master.builds.faults import configFault
 from ci_master.builds.rendering import is_renderable
 
 __all__ = [
+    "argument_names",
     "check_param_bool",
     "check_param_length",
     "check_param_number_none",
     "check_param_str",
     "check_param_str_none",
 ]
+
+
+def argument_names(cls: type) -> set[str]:
+    """Names of the arguments that the constructors of a class and of its bases spell out."""
+    names: set[str] = set()
+    for base in cls.__mro__:
+        init = base.__dict__.get("__init__")
+        if inspect.isfunction(init):
+            for parameter in inspect.signature(init).parameters.values():
+                if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+                    names.add(parameter.name)
+    return names - {"self"}
 
 
 def check_param_length(value: Any, name: str, max_length: int) -> None:

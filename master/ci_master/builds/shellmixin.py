@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from ci_common.aio import to_deferred
 from ci_common.results import SUCCESS
 from ci_master.builds.checks import (
+    argument_names,
     check_param_bool,
     check_param_number_none,
     check_param_str_none,
@@ -121,7 +122,8 @@ class ShellMixin(SummaryMixin):
         setattr(self, name, value)
 
     def _invalid_argument(self, name: str, prohibited: frozenset[str]) -> None:
-        known = sorted({*self._shell_mixin_arguments, *self.parms} - prohibited)
+        own = argument_names(type(self))
+        known = sorted({*self._shell_mixin_arguments, *self.parms, *own} - prohibited)
         near = get_close_matches(name, known, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known arguments: {', '.join(known)}"
         configFault(f"invalid {type(self).__name__} argument {name}", hint)

@@ -23,12 +23,12 @@ class ShellCommand(ShellMixin, BuildStep):
     name = "shell"
 
     def __init__(self, **kwargs: Any) -> None:
-        if type(self)._made_as_itself(ShellCommand) and not kwargs.get("command"):
+        kwargs = self.setupShellMixin(kwargs)
+        if type(self)._made_as_itself(ShellCommand) and not self.command:
             configFault(
-                "ShellCommand's `command' argument is not specified",
+                "ShellCommand's 'command' argument is not specified",
                 'write for example command=["make", "all"]',
             )
-        kwargs = self.setupShellMixin(kwargs)
         super().__init__(**kwargs)
 
     @classmethod

@@ -83,12 +83,12 @@ class WarningCountingShellCommand(ShellMixin, BuildStep, CompositeStepMixin):
         self.warningExtractor: Extractor = warningExtractor or type(self).warnExtractWholeLine
         for name in ("warningPattern", "directoryEnterPattern", "directoryLeavePattern"):
             _check_pattern(name, getattr(self, name))
-        if type(self)._made_as_itself(WarningCountingShellCommand) and not kwargs.get("command"):
+        kwargs = self.setupShellMixin(kwargs)
+        if type(self)._made_as_itself(WarningCountingShellCommand) and not self.command:
             configFault(
-                "WarningCountingShellCommand's `command` argument is not specified",
+                "WarningCountingShellCommand's 'command' argument is not specified",
                 'write for example command=["make", "all"]',
             )
-        kwargs = self.setupShellMixin(kwargs)
         super().__init__(**kwargs)
         self.suppressions: list[tuple[Any, Any, int | None, int | None]] = []
         self.directoryStack: list[str] = []
