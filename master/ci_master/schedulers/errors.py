@@ -1,10 +1,7 @@
 """What is wrong with the fields of a forced build."""
 
-import traceback
 from collections.abc import Callable
 from typing import Any
-
-from twisted.logger import Logger
 
 from ci_common.aio import call_override
 
@@ -29,8 +26,6 @@ class CollectedValidationError(ValueError):
 class ValidationErrorCollector:
     """Calls what may refuse a field, and keeps the refusals until all fields are seen."""
 
-    log = Logger()
-
     def __init__(self) -> None:
         self.errors: dict[str, str] = {}
 
@@ -47,8 +42,6 @@ class ValidationErrorCollector:
             self.errors.update(error.errors)
         except ValueError as error:
             self.errors[name or ""] = str(error)
-            if not isinstance(error, ValidationError):
-                self.log.debug("{trace}", trace=traceback.format_exc())
         return None
 
     def maybeRaiseCollectedErrors(self) -> None:

@@ -1,13 +1,11 @@
 """Builds forced by people, from a form."""
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ci_common.aio import call_override
 from ci_common.faults import Refused
 from ci_master.builds.properties import Properties
-from ci_master.data.faults import configFault
 from ci_master.schedulers.base import Added, ReconfigurableBaseScheduler
 from ci_master.schedulers.choices import (
     FORM_SOURCE,
@@ -20,6 +18,7 @@ from ci_master.schedulers.errors import (
     ValidationError,
     ValidationErrorCollector,
 )
+from ci_master.schedulers.forcechecks import check_force_arguments
 from ci_master.schedulers.groups import (
     CodebaseParameter,
     NestedParameter,
@@ -63,7 +62,6 @@ __all__ = [
     "oneCodebase",
 ]
 
-_IDENTIFIER = re.compile(r"[a-zA-Z\u00a0-\U0010ffff_-][a-zA-Z0-9\u00a0-\U0010ffff_-]*\Z")
 _REASON_STRING = "A build was forced by '%(owner)s': %(reason)s"
 _NOBODY = ("", "anonymous", None)
 
@@ -99,52 +97,16 @@ class ForceScheduler(ReconfigurableBaseScheduler):
     ) -> Any:
         """Check the arguments."""
         super().checkConfig(builderNames, **kwargs)
-        where = f"ForceScheduler '{self.name}'"
-        if not isinstance(self.name, str) or not _IDENTIFIER.match(self.name):
-            configFault(
-                f"ForceScheduler name must be an identifier: {self.name!r}",
-                "use letters, digits, '-' and '_'",
-            )
-        for argument, value, kind in (
-            ("username", username, StringParameter),
-            ("reason", reason, StringParameter),
-            ("priority", priority, IntParameter),
-        ):
-            if value is not None and not isinstance(value, kind):
-                article = "an" if kind is IntParameter else "a"
-                configFault(f"{where}: {argument} must be {article} {kind.__name__}: {value!r}")
-        for argument, text in (("buttonName", buttonName), ("label", label)):
-            if not isinstance(text, str | None):
-                configFault(f"{where}: {argument} must be a string: {text!r}")
-        self._check_codebases(where, codebases)
-        if properties is not None and not _all_are(properties, BaseParameter):
-            configFault(f"{where}: properties must be a list of BaseParameters: {properties!r}")
-        try:
-            reasonString % {"owner": "", "reason": ""}
-        except (KeyError, ValueError, TypeError) as error:
-            configFault(
-                f"{where}: reasonString {reasonString!r} cannot be filled in: {error!r}",
-                "it may hold %(owner)s and %(reason)s; write %% for a percent sign",
-            )
-
-    def _check_codebases(self, where: str, codebases: Any) -> None:
-        if codebases is None:
-            return
-        if not isinstance(codebases, list | tuple):
-            configFault(
-                f"{where}: 'codebases' should be a list of strings or CodebaseParameter, not "
-                f"{type(codebases)}"
-            )
-        elif not codebases:
-            configFault(
-                f"{where}: 'codebases' cannot be empty",
-                "use [CodebaseParameter(codebase='', hide=True)] if needed",
-            )
-        elif not _all_are(codebases, (str, CodebaseParameter)):
-            configFault(
-                f"{where}: 'codebases' must be a list of strings or CodebaseParameter objects: "
-                f"{codebases!r}"
-            )
+        check_force_arguments(
+            self.name,
+            username=username,
+            reason=reason,
+            priority=priority,
+            texts={"buttonName": buttonName, "label": label},
+            codebases=codebases,
+            properties=properties,
+            reason_string=reasonString,
+        )
 
     async def reconfigService(
         self,
@@ -354,7 +316,3 @@ def _stamp(codebase: str, given: Mapping[str, Any]) -> dict[str, Any]:
             "subdir": patch.get("subdir") or ".",
         }
     return stamp
-
-
-def _all_are(values: Any, kind: type | tuple[type, ...]) -> bool:
-    return isinstance(values, list | tuple) and all(isinstance(value, kind) for value in values)
