@@ -41,7 +41,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "JSONStringDownload": "ci_master.steps.transfer:JSONStringDownload",
         "LogRenderable": "ci_master.steps.master:LogRenderable",
         "MakeDirectory": "ci_master.steps.worker:MakeDirectory",
-        "MasterShellCommand": "ci_master.steps.master:MasterShellCommand",
+        "MasterShellCommand": "ci_master.steps.mastershell:MasterShellCommand",
         "MultipleFileUpload": "ci_master.steps.transfer:MultipleFileUpload",
         "RemoveDirectory": "ci_master.steps.worker:RemoveDirectory",
         "SetProperties": "ci_master.steps.master:SetProperties",
@@ -94,7 +94,6 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "StringParameter": "ci_master.schedulers.parameters:StringParameter",
         "TextParameter": "ci_master.schedulers.parameters:TextParameter",
         "Transform": "ci_master.builds.renderables:Transform",
-        "URLForBuild": "ci_master.builds.renderables:URLForBuild",
         "UserNameParameter": "ci_master.schedulers.parameters:UserNameParameter",
         "WARNINGS": "ci_common.results:WARNINGS",
         "WithProperties": "ci_master.builds.withproperties:WithProperties",
@@ -137,13 +136,13 @@ LATER: dict[str, str] = {
     """,
     "steps": """
         BuildEPYDoc BuildbotCiSetupSteps BuildbotTestCiTrigger Bzr CMake CVS Cppcheck DELETE
-        Darcs DebCowbuilder DebLintian DebPbuilder GET GitCommit GitDiffInfo GitPush
-        GitTag HEAD HLint HTTPStep MaxQ Mercurial Mock MockBuildSRPM MockRebuild Monotone
-        MsBuild MsBuild12 MsBuild14 MsBuild141 MsBuild15 MsBuild16 MsBuild17 MsBuild4
-        OPTIONS P4 POST PUT PerlModuleTest PyFlakes PyLint RemovePYCs Repo Robocopy RpmBuild
-        RpmLint SVN Sphinx SubunitShellCommand TreeSize Trial UbuCowbuilder UbuPbuilder VC10
-        VC11 VC12 VC14 VC141 VC6 VC7 VC8 VC9 VCExpress9 VS2003 VS2005 VS2008 VS2010 VS2012
-        VS2013 VS2015 VS2017 VS2019 VS2022
+        Darcs DebCowbuilder DebLintian DebPbuilder GET GitCommit GitDiffInfo GitPush GitTag
+        HEAD HLint HTTPStep MaxQ Mercurial Mock MockBuildSRPM MockRebuild Monotone MsBuild
+        MsBuild12 MsBuild14 MsBuild141 MsBuild15 MsBuild16 MsBuild17 MsBuild4 OPTIONS P4
+        POST PUT PerlModuleTest PyFlakes PyLint RemovePYCs Repo Robocopy RpmBuild RpmLint
+        SVN Sphinx SubunitShellCommand TreeSize Trial UbuCowbuilder UbuPbuilder VC10 VC11
+        VC12 VC14 VC141 VC6 VC7 VC8 VC9 VCExpress9 VS2003 VS2005 VS2008 VS2010 VS2012 VS2013
+        VS2015 VS2017 VS2019 VS2022
     """,
     "util": """
         AnyControlEndpointMatcher AnyEndpointMatcher AuthorizedKeysManhole Authz
@@ -155,7 +154,7 @@ LATER: dict[str, str] = {
         KubeInClusterConfigLoader LdapUserInfo OldBuildCanceller PasswordManhole
         QuickBuildFactory RebuildBuildEndpointMatcher RemoteUserAuth RevlinkMatch
         RolesFromDomain RolesFromEmails RolesFromGroups RolesFromOwner RolesFromUsername
-        StopBuildEndpointMatcher TelnetManhole Trial UserPasswordAuth
+        StopBuildEndpointMatcher TelnetManhole Trial URLForBuild UserPasswordAuth
         fnmatchStrMatcher reStrMatcher repo.DownloadsFromChangeSource
         repo.DownloadsFromProperties svn.split_file_alwaystrunk svn.split_file_branches
         svn.split_file_projects_branches

@@ -30,6 +30,8 @@ TARGETS: dict[str, dict[str, str]] = {
     },
     "buildbot.changes.gitpoller": {
         "ci_master.builds.project": "Codebase",
+        "ci_master.changes.git_program": "GitError",
+        "ci_master.changes.gitpoller": "GitPoller",
     },
     "buildbot.changes.pb": {
         "ci_master.changes.pb": "ChangePerspective PBChangeSource",
@@ -71,6 +73,7 @@ TARGETS: dict[str, dict[str, str]] = {
         "ci_master.builds.buildstep": "BuildStep",
         "ci_master.builds.factory": "BuildFactory",
         "ci_master.schedulers.forcesched": "ForceScheduler",
+        "ci_master.schedulers.nightly": "Nightly",
         "ci_master.workers.local": "LocalWorker",
     },
     "buildbot.data.base": {
@@ -124,7 +127,8 @@ TARGETS: dict[str, dict[str, str]] = {
         ),
     },
     "buildbot.locks": {
-        "ci_master.builds.lockids": "LockAccess MasterLock WorkerLock",
+        "ci_master.builds.lockids": "BaseLockId LockAccess MasterLock WorkerLock",
+        "ci_master.builds.locks": "BaseLock RealMasterLock RealWorkerLock",
     },
     "buildbot.manhole": {
         "ci_master.data.recorded": "ComparableMixin",
@@ -312,6 +316,9 @@ TARGETS: dict[str, dict[str, str]] = {
     "buildbot.scheduler": {
         "ci_master.schedulers.basic": "AnyBranchScheduler Scheduler",
         "ci_master.schedulers.dependent": "Dependent",
+        "ci_master.schedulers.nightly": "Nightly",
+        "ci_master.schedulers.timed": "Periodic",
+        "ci_master.schedulers.triggerable": "Triggerable",
     },
     "buildbot.schedulers.base": {
         "ci_master.builds.properties": "Properties",
@@ -355,17 +362,22 @@ TARGETS: dict[str, dict[str, str]] = {
             "CodebaseParameter DefaultField NestedParameter ParameterGroup PatchParameter "
             "oneCodebase"
         ),
+        "ci_master.schedulers.parameter_base": "BaseParameter",
         "ci_master.schedulers.parameters": (
-            "BaseParameter BooleanParameter ChoiceStringParameter FileParameter "
-            "FixedParameter IntParameter StringParameter TextParameter UserNameParameter"
+            "BooleanParameter ChoiceStringParameter FileParameter FixedParameter "
+            "IntParameter StringParameter TextParameter UserNameParameter"
         ),
     },
     "buildbot.schedulers.timed": {
         "ci_master.data.filters": "ChangeFilter",
         "ci_master.schedulers.codebases": "AbsoluteSourceStampsMixin",
+        "ci_master.schedulers.nightly": "Nightly NightlyBase NightlyTriggerable",
+        "ci_master.schedulers.timed": "Periodic",
+        "ci_master.schedulers.timed_base": "Timed",
     },
     "buildbot.schedulers.triggerable": {
         "ci_master.builds.properties": "Properties",
+        "ci_master.schedulers.triggerable": "Triggerable",
     },
     "buildbot.schedulers.trysched": {
         "ci_master.builds.properties": "Properties",
@@ -440,9 +452,8 @@ TARGETS: dict[str, dict[str, str]] = {
     "buildbot.steps.master": {
         "ci_common.results": "CANCELLED FAILURE SUCCESS",
         "ci_master.builds.buildstep": "BuildStep",
-        "ci_master.steps.master": (
-            "Assert LogRenderable MasterShellCommand SetProperties SetProperty"
-        ),
+        "ci_master.steps.master": "Assert LogRenderable SetProperties SetProperty",
+        "ci_master.steps.mastershell": "MasterShellCommand",
     },
     "buildbot.steps.maxq": {
         "ci_common.results": "FAILURE SUCCESS",
@@ -501,7 +512,7 @@ TARGETS: dict[str, dict[str, str]] = {
         "ci_master.steps.source.base": "Source",
     },
     "buildbot.steps.source.gerrit": {
-        "ci_master.steps.source.git": "Git",
+        "ci_master.steps.source.git": "Gerrit Git",
     },
     "buildbot.steps.source.git": {
         "ci_master.builds.composite": "CompositeStepMixin",
