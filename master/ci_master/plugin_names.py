@@ -53,7 +53,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "StringDownload": "ci_master.steps.transfer:StringDownload",
         "Test": "ci_master.steps.warningcounting:Test",
         "Trigger": "ci_master.steps.trigger:Trigger",
-        "WarningCountingShellCommand": "ci_master.steps.warningcounting:WarningCountingShellCommand",
+        "WarningCountingShellCommand": "ci_master.steps.warningcounting:WarningCountingShellCommand",  # noqa: E501
     },
     "util": {
         "AnyPropertyParameter": "ci_master.schedulers.choices:AnyPropertyParameter",

@@ -101,7 +101,8 @@ def test_a_push_is_built_and_ctrl_c_ends_everything(
         _wait_for_first_poll(home)
         assert Repository(home / "repository.git", home / "work").push_next()
         builds = answer(port, "builds?complete=true", lambda json: len(json["builds"]) == 2)
-        assert sorted(build["results"] for build in builds["builds"]) == [0, 1]  # the lint of that commit warns
+        # The lint of that commit warns.
+        assert sorted(build["results"] for build in builds["builds"]) == [0, 1]
     finally:
         demo.send_signal(signal.SIGINT)
         told, _ = demo.communicate(timeout=TIMEOUT_S)

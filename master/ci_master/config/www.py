@@ -37,6 +37,9 @@ DEFAULTS: dict[str, Any] = {
     "theme": {},
 }
 
+#: Names of ``plugins`` that stand for pages; all of these are always there.
+PLUGINS = frozenset({"base", "console_view", "grid_view", "waterfall_view"})
+
 
 def _is_dict(value: Any) -> bool:
     return isinstance(value, dict)
@@ -95,6 +98,12 @@ def _check_special(check: Check, known: dict[str, Any]) -> None:
         hint = "write a list of tuples, for example [('compiler', '14.2')]"
         check.fault("www", "Invalid www configuration value of versions", hint)
         del known["versions"]
+    unknown = sorted(map(str, known.get("plugins", {}).keys() - PLUGINS - {"base_react"}))
+    if unknown:
+        check.config.warnings.append(
+            f"c['www']['plugins'] names {', '.join(unknown)}, which this version does not have:"
+            " without effect"
+        )
     if "base_react" in known.get("plugins", {}):
         hint = "remove it: the pages need no plugin"
         check.fault("www", "c['www']['plugins'] names 'base_react', which is no more", hint)

@@ -249,3 +249,10 @@ class Titled:
 c['configurators'] = [Titled()]
 """
     assert load(tmp_path, MINIMAL + lines).title == "By configurator"
+
+
+def test_a_plugin_of_the_pages_that_is_not_there_is_only_warned_of(tmp_path: Path) -> None:
+    lines = "c['www'] = {'plugins': {'waterfall_view': {}, 'travis': {}}}\n"
+    assert load(tmp_path, MINIMAL + lines).warnings == [
+        "c['www']['plugins'] names travis, which this version does not have: without effect"
+    ]
