@@ -63,20 +63,15 @@ class AsksForBuilds:
         self, sourcestamps: Sequence[Mapping[str, Any]] | None, **kw: Any
     ) -> Added:
         given = {stamp.get("codebase", ""): stamp for stamp in sourcestamps or ()}
-        for codebase in given.keys() - self.codebases.keys():
-            self.log.info(
-                "scheduler '{name}' leaves out the source stamp of codebase '{codebase}': it is "
-                "none of the scheduler's",
-                name=self.name,
-                codebase=codebase,
-            )
         stamps = []
-        for codebase in self.codebases:
+        for codebase in dict.fromkeys([*self.codebases, *given]):
             stamps.append(await self._default_stamp(codebase) | dict(given.get(codebase, {})))
         return await self.addBuildsetForSourceStamps(sourcestamps=stamps, **kw)
 
     async def _default_stamp(self, codebase: str) -> dict[str, Any]:
-        default = await call_override(self.getCodebaseDict, codebase)
+        default: Mapping[str, Any] = {}
+        if codebase in self.codebases:
+            default = await call_override(self.getCodebaseDict, codebase)
         return {
             "codebase": codebase,
             "repository": default.get("repository") or "",
@@ -141,7 +136,7 @@ class AsksForBuilds:
     ) -> Deferred[Added]:
         """Ask for builds of exactly these source stamps: dicts, or ids of stored ones.
 
-        :param properties: go before the scheduler's own.
+        :param properties: the scheduler's own override them.
         :returns: the buildset's id, and the request ids by builder id.
         """
         adding = self._add_buildset(
@@ -170,7 +165,9 @@ class AsksForBuilds:
         priority: int | None,
         **kw: Any,
     ) -> Added:
-        props = self._combined(properties, own_last=bool(changes))
+        props = Properties()
+        props.updateFromProperties(as_properties(properties))
+        props.updateFromProperties(self.properties)  # the scheduler's own override all others
         props.master = self.site.master
         props.sourcestamps = [stamp for stamp in stamps if isinstance(stamp, Mapping)]
         props.sourcestamps += [change["sourcestamp"] for change in changes]
@@ -195,14 +192,6 @@ class AsksForBuilds:
             **kw,
         )
         return added
-
-    def _combined(self, properties: Any, *, own_last: bool) -> Properties:
-        """The scheduler's own properties and others; ``own_last``: its own override them."""
-        props = Properties()
-        both = [self.properties, as_properties(properties)]
-        for one in reversed(both) if own_last else both:
-            props.updateFromProperties(one)
-        return props
 
     async def _rendered(self, props: Properties) -> dict[str, tuple[Any, str | None]]:
         """The properties, name -> (value, source), with all placeholders filled in."""

@@ -51,7 +51,7 @@ class Triggerable(ReconfigurableBaseScheduler):
     ) -> tuple[Deferred[Added], Deferred[Ended]]:
         """Ask for builds.
 
-        :param set_props: properties; they go before the scheduler's own.
+        :param set_props: properties; the scheduler's own override them.
         :returns: two Deferreds: the buildset's id with the request ids by builder id, when they
             are stored; and the buildset's result with the request ids, when it is complete.
         """

@@ -49,13 +49,14 @@ class UsersSchedulersTests(SynchronousTestCase):
         self.assertEqual(added.external_idstring, "x")
         self.assertEqual(added.properties["k"][0], "v")
 
-    def test_source_stamps_of_unknown_codebases_are_left_out(self):
+    def test_source_stamps_of_other_codebases_are_taken_too(self):
         scheduler = self.fake.start(ReconfigurableBaseScheduler(["b1"], name="s"))
-        stamps = [{"codebase": "no", "branch": "x"}, {"codebase": "", "branch": "y"}]
-        run_of = scheduler.addBuildsetForSourceStampsWithDefaults("why", stamps)
-        self.successResultOf(run_of)
+        stamps = [{"codebase": "lib", "branch": "x"}, {"codebase": "", "branch": "y"}]
+        self.successResultOf(scheduler.addBuildsetForSourceStampsWithDefaults("why", stamps))
+        [added] = self.fake.buildsets.added
         self.assertEqual(
-            [stamp["branch"] for stamp in self.fake.buildsets.added[0].sourcestamps], ["y"]
+            [(stamp["codebase"], stamp["branch"]) for stamp in added.sourcestamps],
+            [("", "y"), ("lib", "x")],
         )
 
     def test_without_any_builder_left_nothing_is_added(self):

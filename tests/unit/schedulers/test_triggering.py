@@ -35,7 +35,8 @@ class TriggerTests(SynchronousTestCase):
         [added] = self.fake.buildsets.added
         self.assertTrue(added.waited_for)
         self.assertEqual((added.parent_buildid, added.parent_relationship), (9, "Triggered from"))
-        self.assertEqual(added.properties["p"], ("theirs", "Trigger"))
+        self.assertEqual(added.properties["p"], ("own", "Scheduler"))
+        self.assertEqual(added.properties["q"], (1, "Trigger"))
         self.assertEqual(added.properties["scheduler"], ("t", "Scheduler"))
         self.assertEqual(added.sourcestamps[0]["revision"], "r")
         self.assertEqual(added.reason, "The Triggerable scheduler named 't' triggered this build")
