@@ -20,6 +20,9 @@ from ci_master.workers.config import AbstractWorker
 #: seconds that the child may take to end itself before it is killed
 STOP_S = 10.0
 
+#: seconds after which an ended child counts as one that had worked
+LIVED_S = 60.0
+
 
 class LocalWorker(AbstractWorker):
     """A worker that the master starts and ends.
@@ -41,6 +44,7 @@ class LocalWorker(AbstractWorker):
         self._child: _Child | None = None
         self._retry: IDelayedCall | None = None
         self._failures = 0
+        self._started_at = 0.0
 
     def reconfigService(self, *args: Any, **kwargs: Any) -> None:
         """Take over the arguments; the child keeps its password."""
@@ -81,6 +85,7 @@ class LocalWorker(AbstractWorker):
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(_settings(home, self._port, self.workername, self.password))
         reactor: Any = self.site.clock
+        self._started_at = reactor.seconds()
         self._child = _Child(self.workername, reactor, self._ended)
         argv = [sys.executable, "-m", "ci_worker", "start", "--nodaemon", home]
         reactor.spawnProcess(self._child, argv[0], argv, env=dict(os.environ), path=home)
@@ -88,8 +93,9 @@ class LocalWorker(AbstractWorker):
     def _ended(self) -> None:
         self._child = None
         if self.running:  # it should not have ended
-            self._failures += 1
             clock: Any = self.site.clock
+            lived_s = clock.seconds() - self._started_at
+            self._failures = 1 if lived_s > LIVED_S else self._failures + 1
             wait_s = retry_wait_s(self._failures, lambda: 0.999)
             self._retry = clock.callLater(wait_s, self._start)
 
