@@ -63,6 +63,7 @@ async def make_site(directory: str, *, hours: int = 30) -> tuple[Site, Data]:
         in_thread=lambda work, *args: threads.deferToThread(work, *args),
         force_schedulers=force_schedulers,
         basedir=directory,
+        www={},
     )
     hub = Hub(data.bus, reactor)
     hub.start()

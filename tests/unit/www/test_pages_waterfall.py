@@ -1,0 +1,140 @@
+"""The geometry of the waterfall."""
+
+from datetime import UTC
+from types import SimpleNamespace
+from typing import Any
+
+from ci_master.data.views import BoxBuild, BoxStep, WorkerMoment
+from ci_www.pages.waterfall import change_dots, wanted_from
+from ci_www.pages.wf_boxes import column_bands, column_boxes, merged
+from ci_www.pages.wf_time import FOLD_PX, Axis
+
+T = 1_763_640_000
+
+
+def axis(busy: list[tuple[float, float]] | None = None, **more: Any) -> Axis:
+    return Axis(T - 7200, T, busy or [(T - 7200, T)], **{"scale": 4, **more})
+
+
+def build(number: int, start: int, end: int | None, results: int | None = 0) -> BoxBuild:
+    return BoxBuild(number, number, 1, 1, T + start, None if end is None else T + end, results, "")
+
+
+def test_time_runs_down_at_the_scale() -> None:
+    one = axis()
+    assert one.y(T) == 0
+    assert one.y(T - 60) == 4
+    assert one.height == 480
+
+
+def test_a_long_stretch_without_events_is_folded() -> None:
+    one = axis([(T - 7200, T - 7000), (T - 300, T)])
+    assert [s.folded for s in one.stretches] == [False, True, False]
+    folded = one.stretches[1]
+    assert folded.bottom - folded.top == FOLD_PX
+    assert one.y(T - 3600) > one.y(T - 300)
+
+
+def test_a_stretch_is_not_folded_where_that_is_not_wanted() -> None:
+    assert axis([(T - 300, T)], fold=False).height == 480
+
+
+def test_a_range_without_any_event_is_one_fold() -> None:
+    assert [s.folded for s in Axis(T - 7200, T, [], scale=4).stretches] == [True]
+
+
+def test_labels_are_apart_and_at_round_times() -> None:
+    ticks = axis().ticks(UTC)
+    assert [tick.text for tick in ticks][:3] == ["11:50", "11:40", "11:30"]
+    assert all(b.y - a.y >= 18 for a, b in pairwise(ticks))
+
+
+def test_boxes_never_lie_over_each_other_and_have_a_least_height() -> None:
+    builds = [build(n, -600 + n, -598 + n) for n in range(20)]
+    boxes = column_boxes(builds, axis(), 0, "b", "b", now=T, steps="")
+    assert all(box.height >= 8 for box in boxes)
+    assert all(b.y >= a.y + a.height for a, b in pairwise(boxes))
+    assert boxes[-1].true_y is not None
+
+
+def test_a_running_build_ends_now() -> None:
+    boxes = column_boxes([build(1, -600, None, None)], axis(), 0, "b", "b", now=T, steps="")
+    assert (boxes[0].y, boxes[0].height, boxes[0].kind) == (0, 40, "running")
+
+
+def test_a_tall_box_is_split_into_its_steps_and_a_low_one_names_the_failing_one() -> None:
+    tall = build(1, -3600, -600, 2)
+    tall.steps = [
+        BoxStep(0, "compile", T - 3600, T - 2000, 0),
+        BoxStep(1, "test", T - 2000, T - 600, 2),
+    ]
+    box = column_boxes([tall], axis(), 0, "b", "b", now=T, steps="")[0]
+    assert [step.kind for step in box.steps] == ["failure", "success"]
+    assert abs(sum(step.height for step in box.steps) - box.height) < 0.5
+    box = column_boxes([tall], axis(), 0, "b", "b", now=T, steps="0")[0]
+    assert box.steps == [] and box.lines[0] == "#1 test"
+
+
+def test_runs_of_equal_results_are_merged_when_there_are_too_many() -> None:
+    builds = [build(n, -n, -n + 1, 0 if n % 10 else 2) for n in range(1, 31)]
+    assert [len(run) for run in merged(builds, 5)] == [9, 1, 9, 1, 9, 1]
+    assert len(merged(builds, 100)) == 30
+
+
+def worker(**more: Any) -> Any:
+    return SimpleNamespace(
+        **{"id": 1, "connected": True, "paused": False, "pause_reason": None, **more}
+    )
+
+
+def test_bands_tell_when_no_worker_was_there() -> None:
+    moments = [
+        WorkerMoment(1, T - 3600, "disconnected", None),
+        WorkerMoment(1, T - 1800, "connected", None),
+    ]
+    bands = column_bands([worker()], moments, axis(), 0, now=T)
+    assert [(band.kind, band.y, band.height) for band in bands] == [("off", 120, 120)]
+
+
+def test_one_of_two_workers_is_enough() -> None:
+    moments = [WorkerMoment(1, T - 3600, "disconnected", None)]
+    both = [worker(connected=False), worker(id=2)]
+    assert column_bands(both, moments, axis(), 0, now=T) == []
+
+
+def test_a_pause_before_the_range_goes_on_into_it() -> None:
+    moments = [WorkerMoment(1, T - 90000, "paused", "disk")]
+    bands = column_bands([worker(paused=True)], moments, axis(), 0, now=T)
+    assert [(band.kind, band.label) for band in bands] == [("pau", "paused: disk")]
+    assert bands[0].height == 480
+
+
+def test_changes_that_lie_together_become_one_dot() -> None:
+    def change(id: int, when: int) -> Any:
+        return SimpleNamespace(
+            id=id, when=when, revision="a" * 40, author="Ana <a@b>", subject="s", stampid=id
+        )
+
+    dots = change_dots([change(3, T - 10), change(2, T - 20), change(1, T - 3000)], axis())
+    assert [(dot.count, dot.stamps) for dot in dots] == [(2, "3 2"), (1, "1")]
+
+
+def test_arguments_of_older_waterfalls_are_understood() -> None:
+    wanted = wanted_from(
+        {"category": ["linux"], "last_time": [str(T - 100)], "failures_only": ["true"]}, T
+    )
+    assert (wanted.tags, wanted.end, wanted.failures) == (["linux"], T - 100, True)
+
+
+def test_a_permalink_names_both_ends_and_survives_being_followed() -> None:
+    wanted = wanted_from({}, T)
+    link = wanted.url(start=wanted.start, end=wanted.end, frozen=True)
+    assert "from=2025-11-20T00%3A00%3A00Z" in link and "to=2025-11-20T12%3A00%3A00Z" in link
+    again = wanted_from({"from": ["2025-11-20T00:00:00Z"], "to": ["2025-11-20T12:00:00Z"]}, T + 999)
+    assert (again.start, again.end, again.frozen) == (wanted.start, wanted.end, True)
+
+
+def test_a_tag_is_included_then_excluded_then_let_go() -> None:
+    assert "tag=linux" in wanted_from({}, T).toggle("linux")
+    assert "tag=-linux" in wanted_from({"tag": ["linux"]}, T).toggle("linux")
+    assert "linux" not in wanted_from({"tag": ["-linux"]}, T).toggle("linux")
