@@ -1,6 +1,7 @@
 """The geometry of the waterfall."""
 
 from datetime import UTC
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 

@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import parse_qs, quote
 from zoneinfo import ZoneInfo
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
@@ -84,8 +85,7 @@ class PageSite(Resource):
         path = request.path.decode("latin-1")
         if path.startswith("/static/"):
             return self._static(request, path[len("/static/") :])
-        running: Deferred[None] = spawn(self._answer(request, path), self.log, f"page {path}")
-        request.notifyFinish().addErrback(lambda _gone: running.cancel())
+        spawn(self._answer(request, path), self.log, f"page {path}")
         return NOT_DONE_YET
 
     # -- static files -------------------------------------------------------------------------
@@ -207,12 +207,47 @@ class PageSite(Resource):
         request.setHeader("Content-Type", answer.content_type)
         for name, value in answer.headers:
             request.setHeader(name, value)
+        gate = Gate()
+        request.registerProducer(gate, True)
         async for piece in answer.pieces():
             if request._disconnected:
                 return
             request.write(piece)
+            await gate.opened()
+        request.unregisterProducer()
         if not request._disconnected:
             request.finish()
+
+
+@implementer(IPushProducer)
+class Gate:
+    """Lets a sender wait while the browser does not read."""
+
+    def __init__(self) -> None:
+        self._waiting: Deferred[None] | None = None
+        self._open = True
+
+    def opened(self) -> "Deferred[None]":
+        """Fires when more may be sent."""
+        if self._open:
+            return succeed(None)
+        self._waiting = Deferred()
+        return self._waiting
+
+    def pauseProducing(self) -> None:
+        """The transport has enough."""
+        self._open = False
+
+    def resumeProducing(self) -> None:
+        """The transport takes more."""
+        self._open = True
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.callback(None)
+
+    def stopProducing(self) -> None:
+        """The browser is gone: whoever waits finds that out."""
+        self.resumeProducing()
 
 
 class Access:
