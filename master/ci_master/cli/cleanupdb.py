@@ -21,13 +21,19 @@ def run(options: argparse.Namespace) -> int:
     basedir = master_directory(options.basedir)
     refuse_if_running(basedir)
 
-    from ci_master.cli.database import configured_database
+    from ci_master.cli.database import database_of
+    from ci_master.config.load import load_config
     from ci_master.storage.engine import DatabaseUnusable
     from ci_master.storage.maintenance import cleanup
 
-    url = configured_database(basedir, config_named_by(basedir))
+    config = load_config(basedir, config_named_by(basedir))
     try:
-        told = cleanup(url, str(basedir), options.force)
+        told = cleanup(
+            database_of(config),
+            str(basedir),
+            method=config.logCompressionMethod,
+            force=options.force,
+        )
     except DatabaseUnusable as error:
         raise Problem(str(error)) from error
     if not options.quiet:

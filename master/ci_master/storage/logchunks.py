@@ -52,6 +52,12 @@ def _compress(row: Row) -> None:
 
 prepared_by(logchunks, _compress)
 
+
+def repack(content: bytes, compression: int, wanted: int) -> bytes:
+    """A chunk's content, compressed by another method."""
+    return _COMPRESS[wanted](_DECOMPRESS[compression](content))
+
+
 Run = tuple[str, int, int]
 
 
