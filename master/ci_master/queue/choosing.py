@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
 
 from ci_common.aio import call_override
 from ci_master.builds.builder import Builder
@@ -25,6 +28,38 @@ class WorkerForBuilder:
 
     def __repr__(self) -> str:
         return f"<WorkerForBuilder {self.builder_name!r} on {self.slot.name!r}>"
+
+
+class PendingBuilder:
+    """A builder for which requests wait, as ``prioritizeBuilders`` sees it.
+
+    Everything else is as on the :class:`~ci_master.builds.builder.Builder` itself.
+    """
+
+    def __init__(self, builder: Builder, requests: Sequence[Request]) -> None:
+        self.builder = builder
+        self._requests = requests
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.builder, name)
+
+    def __repr__(self) -> str:
+        return repr(self.builder)
+
+    def getOldestRequestTime(self) -> Deferred[datetime | None]:
+        """When the oldest waiting request was submitted."""
+        at = min((request.submitted_at for request in self._requests), default=None)
+        return succeed(None if at is None else datetime.fromtimestamp(at, UTC))
+
+    def getHighestPriority(self) -> Deferred[int | None]:
+        """The highest priority among the waiting requests."""
+        return succeed(max((request.priority for request in self._requests), default=None))
+
+    def getNewestCompleteTime(self) -> Deferred[datetime | None]:
+        """When the build that ended last did."""
+        latest = self.builder.row.summary.latest
+        at = latest["complete_at"] if latest else None
+        return succeed(None if at is None else datetime.fromtimestamp(at, UTC))
 
 
 @dataclass

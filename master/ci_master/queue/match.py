@@ -9,6 +9,7 @@ from ci_master.builds.locks import LockAccess, LockTable, access_of, all_availab
 from ci_master.builds.locktable import Claim, RealLock
 from ci_master.builds.rendering import needs_rendering
 from ci_master.data.model import Request, WaitReason
+from ci_master.queue.capability import facts_of, why_lacking
 from ci_master.workers.slot import Seat, WorkerSlot, clock_time
 
 
@@ -105,6 +106,10 @@ def why_not(
         return WaitReason("busy", f"{slot.name} is busy with {name}", (link,))
     if not slot.knows(name):
         return WaitReason("offline", f"{slot.name} is being told of {name}", (link,))
+    requires = context.builder.config.requires
+    lacking = why_lacking(requires, facts_of(slot)) if requires else None
+    if lacking is not None:
+        return WaitReason("capability", f"{slot.name} {lacking}", (link,))
     return why_locked(context.claims(slot), context.promises)
 
 

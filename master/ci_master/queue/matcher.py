@@ -15,7 +15,7 @@ from ci_master.builds.builder import Builder
 from ci_master.builds.locks import LockTable
 from ci_master.data.model import Request
 from ci_master.queue.board import Board
-from ci_master.queue.choosing import Choice, rendered_locks
+from ci_master.queue.choosing import Choice, PendingBuilder, rendered_locks
 from ci_master.queue.match import MatchContext, Promises, plain_locks, why_not
 from ci_master.workers.slot import Seat, WorkerSlot
 
@@ -87,7 +87,8 @@ class Matcher:
         return found
 
     async def _prioritized(self, names: list[str]) -> list[str]:
-        builders = [self._board.builders[name] for name in names]
+        board = self._board
+        builders = [PendingBuilder(board.builders[name], list(board.lines[name])) for name in names]
         try:
             ordered = await call_override(self.prioritize, self.master, builders)  # type: ignore[arg-type]  # not None
             return [builder.name for builder in ordered]

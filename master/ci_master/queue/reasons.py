@@ -31,6 +31,7 @@ _ALL = {
     "paused": "All workers of this builder are paused",
     "stopping": "All workers of this builder are shutting down",
     "quarantined": "All workers of this builder are quarantined",
+    "capability": "No worker of this builder that is online has what it requires",
 }
 
 
@@ -158,7 +159,7 @@ class Reasons:
                 return reason
             reasons[slot] = reason
         kinds = Counter(reason.kind for reason in reasons.values())
-        for kind in ("lock", "busy", "quarantined", "paused", "stopping"):
+        for kind in ("lock", "busy", "quarantined", "paused", "stopping", "capability"):
             if kinds[kind]:
                 return self._summed_up(kind, reasons)
         return self._offline(reasons)

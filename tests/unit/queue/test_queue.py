@@ -273,6 +273,32 @@ def test_builders_go_in_the_order_that_the_author_gives(make: Any) -> None:
     assert desk.running() == [("b", "w")]
 
 
+def test_the_author_may_ask_builders_about_their_requests(make: Any) -> None:
+    async def oldest_first(master: Any, builders: Any) -> Any:
+        times = [(await one.getOldestRequestTime(), one.name, one) for one in builders]
+        assert [await one.getHighestPriority() for one in builders] == [0, 0]
+        assert [await one.getNewestCompleteTime() for one in builders] == [None, None]
+        return [one for _, _, one in sorted(times)]
+
+    desk = make({"a": {}, "b": {}}, {"w": {"max_builds": 1}}, prioritizeBuilders=oldest_first)
+    desk.ask("b")
+    desk.clock.advance(9)
+    desk.ask("a")
+    desk.attach()
+    assert desk.running() == [("b", "w")]
+
+
+def test_a_worker_without_what_is_required_gets_nothing(make: Any) -> None:
+    desk = make(
+        {"a": {"requires": {"numcpus": ">=4"}}}, {"v": {}, "w": {"properties": {"numcpus": 8}}}
+    )
+    request = desk.ask("a")
+    desk.attach("v")
+    assert desk.why(request) == ("capability", "v does not report numcpus, >=4 is required")
+    desk.attach("w")
+    assert desk.running() == [("a", "w")]
+
+
 def test_stopping_a_build_stops_it_with_the_reason(make: Any) -> None:
     desk = make({"a": {}}, {"w": {}})
     desk.attach()
