@@ -218,7 +218,7 @@ def _values(name: str, type_name: str, values: list[str]) -> list[Any]:
 
 def _integer(value: str, message: str) -> int:
     try:
-        return int(value)
+        return _small_integer(value)
     except ValueError:
         raise BadQuery(message) from None
 

@@ -197,9 +197,10 @@ class ForceScheduler(ReconfigurableBaseScheduler):
         if builderNames is None:
             if builderid is None:
                 return self.builderNames
-            builder = self.site.data.builders.by_id.get(int(builderid))
-            builderNames = [builder.name] if builder is not None else []
-        if isinstance(builderNames, str):
+            number = int(builderid) if str(builderid).isdecimal() else None
+            builder = self.site.data.builders.by_id.get(number)
+            builderNames = [builder.name] if builder is not None else [f"builder {builderid!r}"]
+        if not isinstance(builderNames, list | tuple):
             builderNames = [builderNames]
         own = self._plain_builder_names()
         wanted = [name for name in builderNames if name in own]
@@ -247,6 +248,7 @@ class ForceScheduler(ReconfigurableBaseScheduler):
 
     async def force(
         self,
+        /,
         owner: str | None = None,
         builderNames: Any = None,
         builderid: int | str | None = None,

@@ -6,11 +6,15 @@ A dialect is a class that is made with the web parts and its options, and has
 """
 
 import json
+import math
 from typing import Any
 
 from ci_www.parts import WebParts
 
 Changes = list[dict[str, Any]]
+
+#: More seconds than any calendar needs: the end of the year 9999.
+_LATEST = 253_402_300_800
 
 
 class Dialect:
@@ -37,7 +41,7 @@ class BaseDialect(Dialect):
 
         files = json.loads(first("files") or "[]")
         properties = json.loads(first("properties") or "{}")
-        when = first("when_timestamp") or first("when")
+        when = _seconds(first("when_timestamp") or first("when"))
         if not isinstance(files, list) or not all(isinstance(name, str) for name in files):
             raise ValueError("files is not a list of names")
         if not isinstance(properties, dict):
@@ -54,10 +58,23 @@ class BaseDialect(Dialect):
             "repository": first("repository") or "",
             "project": first("project") or "",
             "codebase": first("codebase"),
-            "when_timestamp": float(when) if when else None,
+            "when_timestamp": when,
             "properties": properties,
         }
         return [change], None
+
+
+def _seconds(given: str | None) -> float | None:
+    """A time as unix seconds."""
+    if not given:
+        return None
+    try:
+        when = float(given)
+    except ValueError:
+        when = math.nan
+    if not abs(when) < _LATEST:  # it is none of the numbers that are not, either
+        raise ValueError(f"when is not a time in unix seconds: {given!r}")
+    return when
 
 
 #: Those that need no plugin.
