@@ -51,6 +51,9 @@ __all__ = [
 
 T = TypeVar("T")
 
+#: Results of steps whose logs are shown at once: failure, exception, retry, cancelled.
+SHOWN_OPEN = (2, 4, 5, 6)
+
 Tail = tuple[int, list[tuple[str, str]]]
 
 
@@ -117,7 +120,7 @@ class Views:
                 step
                 for step in detail.steps
                 if step.number == open_step
-                or (not step.hidden and (step.results in FAILED or _running(step)))
+                or (not step.hidden and (step.results in SHOWN_OPEN or _running(step)))
             ][:4]
             for step in opened if tail_lines else ():
                 log = next((log for log in step.logs if log.type in "st"), None)

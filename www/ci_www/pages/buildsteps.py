@@ -10,6 +10,7 @@ from ci_www.pages.words import BROKEN, Kind, Mark, mark_of
 
 #: Width of the time axis in the units of its SVG.
 AXIS = 1000
+_SHOWN_OPEN = BROKEN | {"cancelled", "retry"}
 
 
 @dataclass(slots=True)
@@ -77,12 +78,13 @@ def step_views(
     for step in detail.steps:
         view = _step_view(step, build, segment, begin, span, now)
         view.opened = step.number == open_step or (
-            not step.hidden and (view.mark.kind in BROKEN or view.running)
+            not step.hidden and (view.mark.kind in _SHOWN_OPEN or view.running)
         )
         log = next((log for log in view.logs if log.id in tails), None)
         if log is not None:
             lines = tails[log.id]
-            view.tail = log_rows(lines, log.num_lines - len(lines))
+            skipped = next((i for i, (s, _t) in enumerate(lines) if s != "h"), 0)
+            view.tail = log_rows(lines[skipped:], log.num_lines - len(lines) + skipped)
             view.tail_of = log
             view.first_error = next((row.number for row in view.tail if row.looks == "err"), None)
         (hidden if step.hidden else shown).append(view)

@@ -1,0 +1,169 @@
+"""What pages ask of storage: right answers, and a fixed number of statements."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event, insert
+
+from ci_master.storage import (
+    schema,
+    views_builds,
+    views_changes,
+    views_logs,
+    views_requests,
+    views_waterfall,
+)
+
+T = 1_763_640_000
+BUILDS = 40
+
+
+@contextmanager
+def counted(engine: Engine) -> Iterator[list[str]]:
+    """Collects the statements sent meanwhile."""
+    seen: list[str] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.lstrip().upper().startswith("SELECT"):
+            seen.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def fill(tx: Connection) -> None:
+    """One builder with BUILDS builds of as many changes; every fourth failed in its 2nd step."""
+
+    def add(table: Any, **row: Any) -> None:
+        tx.execute(insert(table), row)
+
+    add(schema.masters, id=1, name="m", active=True, last_active=T)
+    add(schema.builders, id=1, name="b", tags_json="[]")
+    add(schema.workers, id=1, name="w", info_json="{}", paused=False, graceful=False)
+    for n in range(1, BUILDS + 1):
+        at = T + n * 100
+        add(
+            schema.sourcestamps, id=n, hash=f"{n:040}", branch="main" if n % 2 else "old",
+            revision=f"{n:040}", repository="", project="", codebase="", created_at=at,
+        )  # fmt: skip
+        add(
+            schema.changes, id=n, author="Ana <a@b>", comments=f"\nchange {n}\nmore",
+            branch="main", revision=f"{n:040}", when_timestamp=at, repository="", project="",
+            codebase="", files_json='["a.c"]', properties_json="{}", sourcestampid=n,
+        )  # fmt: skip
+        add(
+            schema.buildsets, id=n, reason="push", submitted_at=at, complete=True,
+            properties_json='{"owner": ["ana", "Change"]}',
+        )  # fmt: skip
+        add(schema.buildset_sourcestamps, id=n, buildsetid=n, sourcestampid=n)
+        add(
+            schema.buildrequests, id=n, buildsetid=n, builderid=1, priority=0, submitted_at=at,
+            waited_for=False, complete=True, results=0,
+        )  # fmt: skip
+        bad = n % 4 == 0
+        add(
+            schema.builds, id=n, number=n, builderid=1, buildrequestid=n, workerid=1, masterid=1,
+            started_at=at, complete_at=at + 50, locks_duration_s=0, state_string="x",
+            results=2 if bad else 0,
+        )  # fmt: skip
+        add(schema.build_properties, id=n, properties_json='{"p": [1, "Step"]}')
+        for number in range(2):
+            add(
+                schema.steps, id=2 * n + number, buildid=n, number=number, name=f"step{number}",
+                started_at=at, complete_at=at + 20, state_string="text", urls_json="[]",
+                results=2 if bad and number else 0, hidden=False,
+            )  # fmt: skip
+    add(
+        schema.logs, id=1, stepid=2, name="stdio", slug="stdio", type="s", complete=True,
+        num_lines=4, num_bytes=30,
+    )  # fmt: skip
+    text = b"one\n\x1b[31mTw\x1b[0mo two\nthree\nTWO\n"
+    add(
+        schema.logchunks, id=1, logid=1, first_line=0, line_count=4, num_bytes=len(text),
+        runs_json=f'[["h", 1, 4], ["o", 3, {len(text) - 4}]]', compression=0, content=text,
+    )  # fmt: skip
+    add(schema.worker_events, id=1, workerid=1, at=T - 50, kind="paused", reason="disk")
+    add(schema.worker_events, id=2, workerid=1, at=T + 50, kind="unpaused")
+
+
+@pytest.fixture
+def filled(database: Engine) -> Engine:
+    with database.begin() as tx:
+        fill(tx)
+    return database
+
+
+def ask(engine: Engine, question: Callable[[Connection], Any], most: int) -> Any:
+    """The answer, which must not take more than so many statements."""
+    with engine.connect() as tx, counted(engine) as seen:
+        answer = question(tx)
+    assert len(seen) <= most, seen
+    return answer
+
+
+def test_a_page_of_builds_is_newest_first_with_subject_and_failing_step(filled: Engine) -> None:
+    rows = ask(filled, lambda tx: views_builds.of_builder(tx, 1, before=40, limit=5), 4)
+    assert [row.number for row in rows] == [39, 38, 37, 36, 35]
+    assert rows[3].failing == (1, "step1", "text")
+    assert rows[0].stamps[0].subject == "change 39" and rows[0].owner == "ana"
+
+
+def test_builds_can_be_filtered_by_branch_result_and_worker(filled: Engine) -> None:
+    rows = ask(
+        filled,
+        lambda tx: views_builds.of_builder(tx, 1, branch="old", results=2, workerid=1, limit=3),
+        4,
+    )
+    assert [row.number for row in rows] == [40, 36, 32]
+
+
+def test_one_build_with_all_around_it_is_a_fixed_number_of_statements(filled: Engine) -> None:
+    found = ask(filled, lambda tx: views_builds.detail(tx, 1, 8), 8)
+    assert (found.older, found.newer, found.properties) == (7, 9, {"p": (1, "Step")})
+    assert [step.results for step in found.steps] == [0, 2]
+    assert ask(filled, lambda tx: views_builds.detail(tx, 1, 999), 1) is None
+
+
+def test_latest_builds_are_found_by_result(filled: Engine) -> None:
+    assert ask(filled, lambda tx: views_builds.latest_number(tx, 1), 1) == 40
+    assert ask(filled, lambda tx: views_builds.latest_number(tx, 1, (0, 1)), 1) == 39
+
+
+def test_changes_come_with_what_became_of_them(filled: Engine) -> None:
+    rows = ask(filled, lambda tx: views_changes.page(tx, limit=3, text="change 4"), 1)
+    assert [row.id for row in rows] == [40, 4]
+    verdicts = ask(filled, lambda tx: views_changes.verdicts(tx, [40, 4]), 1)
+    assert [(one.number, one.results) for one in verdicts] == [(4, 2), (40, 2)]
+
+
+def test_a_range_of_the_waterfall_has_builds_steps_and_worker_states(filled: Engine) -> None:
+    start, end = T + 1000, T + 1500
+    boxes = ask(filled, lambda tx: views_waterfall.builds_between(tx, [1], start, end), 2)
+    assert [box.number for box in boxes] == [15, 14, 13, 12, 11, 10]
+    ask(filled, lambda tx: views_waterfall.add_steps(tx, boxes), 1)
+    assert all(len(box.steps) == 2 for box in boxes)
+    moments = ask(filled, lambda tx: views_waterfall.worker_moments(tx, [1], T, T + 100), 2)
+    assert [moment.kind for moment in moments] == ["paused", "unpaused"]
+
+
+def test_a_search_ignores_escapes_and_counts_each_line_once(filled: Engine) -> None:
+    found = ask(filled, lambda tx: views_logs.search(tx, 1, "two", case=False), 1)
+    assert found == (2, [1, 3])
+    assert ask(filled, lambda tx: views_logs.search(tx, 1, "TWO", case=True), 1) == (1, [3])
+
+
+def test_a_window_of_a_log_names_the_stream_of_each_line(filled: Engine) -> None:
+    rows = ask(filled, lambda tx: views_logs.window(tx, 1, 0, 3), 1)
+    assert [letter for letter, _text in rows] == ["h", "o", "o"]
+    assert rows[2] == ("o", "three")
+
+
+def test_a_request_shows_its_whole_buildset(filled: Engine) -> None:
+    assert ask(filled, lambda tx: views_requests.buildset_of(tx, 7), 1) == 7
+    found = ask(filled, lambda tx: views_requests.buildset(tx, 7), 4)
+    assert found.requests[0].build == (1, 7, 0) and found.owner == "ana"
