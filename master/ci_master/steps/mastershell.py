@@ -23,6 +23,9 @@ from ci_master.builds.log import StreamLog
 #: seconds between a signal that a program may ignore and the one that it cannot
 PATIENCE_S = 10.0
 
+#: seconds that the output of a killed program may be held open by what escaped
+GRACE_S = 5.0
+
 
 class MasterShellCommand(BuildStep):
     """Run a command on the master.
@@ -128,10 +131,16 @@ class MasterShellCommand(BuildStep):
             return
         self._killed_why = why
         if self.interruptSignal == "KILL" or os.name == "nt":
-            program.kill()
+            self._kill()
             return
         signal_group(program.pid, getattr(signal, f"SIG{self.interruptSignal}"))
-        self._kill_call = self.build.services.clock.callLater(PATIENCE_S, program.kill)
+        self._kill_call = self.build.services.clock.callLater(PATIENCE_S, self._kill)
+
+    def _kill(self) -> None:
+        if self._program is not None:
+            self._program.kill()
+            close = self._program.transport.loseConnection
+            self._kill_call = self.build.services.clock.callLater(GRACE_S, close)
 
     def interrupt(self, reason: Any) -> Any:
         """Stop it by its signal."""
