@@ -136,10 +136,14 @@ class PBFactory(ServerFactory):
 
 
 def keep_alive(transport: Any) -> None:
-    """Have the kernel find out that the other end is gone, within about two minutes."""
+    """Have the kernel find out that the other end is gone, within about two minutes.
+
+    And have it send short messages at once: a transfer asks and answers for each block.
+    """
     if not hasattr(transport, "setTcpKeepAlive"):
         return  # a UNIX socket
     transport.setTcpKeepAlive(1)
+    transport.setTcpNoDelay(True)
     handle = transport.getHandle()
     if isinstance(handle, socket.socket):
         for option, value in _KEEPALIVE.items():
