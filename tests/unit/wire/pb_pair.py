@@ -33,6 +33,9 @@ class Wire(StringTransport):
     def loseConnection(self) -> None:
         self.lost = True
 
+    def setTcpNoDelay(self, on: bool) -> None:
+        """Short messages go at once here anyway."""
+
     def setTcpKeepAlive(self, on: bool) -> None:
         self.keeps_alive = on
 
