@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, IO, Any
 
 from ci_common.pidfile import AlreadyRunning, PidFile, is_alive
 from ci_common.startup import (
@@ -151,9 +151,23 @@ def _run(loaded: LoadedApplication, log_path: Path, *, to_stdout: bool) -> int:
             reactor.callLater(0, reactor.stop)
 
     reactor.callWhenRunning(start)
+    reactor.callWhenRunning(_stop_once, reactor)
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     reactor.run()
     return 1 if start_has_failed() else 0
+
+
+def _stop_once(reactor: Any) -> None:
+    """Have the first SIGTERM or SIGINT stop the reactor, and later ones change nothing."""
+
+    def stop() -> None:
+        if reactor.running and not stopping:
+            stopping.append(True)
+            reactor.stop()
+
+    stopping: list[bool] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: reactor.callFromThread(stop))
 
 
 def start_daemon(
