@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from ci_common.aio import spawn
@@ -86,8 +87,12 @@ class Reasons:
     async def _explain_all(self, batch: Sequence[Request]) -> None:
         shared: dict[str, WaitReason | None] = {}
         for request in batch:
-            if request.id in self._data.requests.waiting:
-                await self.explain(request, shared)
+            if request.id not in self._data.requests.waiting:
+                continue
+            builders = len(shared)
+            await self.explain(request, shared)
+            if len(shared) > builders and request is not batch[-1]:
+                await deferLater(self._clock, 0)  # a builder may have a thousand workers
 
     async def explain(
         self, request: Request, shared: dict[str, WaitReason | None] | None = None
@@ -146,7 +151,8 @@ class Reasons:
         self, request: Request, builder: Builder, context: MatchContext
     ) -> WaitReason | None:
         """The reasons of all workers of a builder in one; None if one of them is free."""
-        slots = [slot for slot in self._registry if builder.name in slot.builders]
+        known = self._registry.slots
+        slots = [known[name] for name in builder.config.workernames if name in known]
         if not slots:
             return WaitReason("offline", "No worker of this builder is configured")
         now = self._clock.seconds()

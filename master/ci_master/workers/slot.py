@@ -8,11 +8,12 @@ from typing import Any
 from automat import NoTransition
 from twisted.internet.defer import DeferredLock
 from twisted.internet.error import ConnectionLost
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ci_common.aio import spawn
 from ci_master.data.model import WaitReason, WorkerRow
+from ci_master.workers.absence import Absence
 from ci_master.workers.config import AbstractWorker
 from ci_master.workers.keepalive import Keepalive
 from ci_master.workers.presence import PresenceEffects, new_presence
@@ -67,10 +68,11 @@ class WorkerSlot:
         self._quarantine = Quarantine(context.clock, self._released)
         self._presence = new_presence(PresenceEffects(self._arrived, self._departed))
         self._keepalive: Keepalive | None = None
-        self._missing_timer: IDelayedCall | None = None
+        self._absence = Absence(context.clock, lambda: context.missing(self))
         self._builders_told: dict[str, str] | None = None
         self._one_list = DeferredLock()
         self._closed = False
+        self._sent_home = False
 
     def __repr__(self) -> str:
         return f"<WorkerSlot {self.name!r}>"
@@ -226,13 +228,14 @@ class WorkerSlot:
     def _arrived(self) -> None:
         session = self.session
         assert session is not None
-        self._stop_missing()
-        if self.row.graceful:
-            self._context.data.workers.set_graceful(self.row, False)
+        self._absence.end()
+        self._sent_home = False
         told = {key: value for key, value in session.info.items() if key != "environ"}
         self._context.data.workers.connected(self.row, told)
         self._keepalive = Keepalive(self._context.clock, session, self.config.keepalive_interval)
         self.log.info("worker {name} attached", name=self.name)
+        if self.row.graceful and not self.seats:  # it was lost before it could leave
+            self._leave()
         self._tell()
 
     def _departed(self) -> None:
@@ -243,6 +246,8 @@ class WorkerSlot:
             self._keepalive = None
         self._context.data.workers.disconnected(self.row)
         self.log.info("worker {name} detached", name=self.name)
+        if self._sent_home and self.row.graceful:  # as asked; it may come back as any other
+            self._context.data.workers.set_graceful(self.row, False)
         for build in list(self.running):
             build.lose_worker()
         if not self._closed:
@@ -254,7 +259,7 @@ class WorkerSlot:
     def configure(self, config: AbstractWorker) -> None:
         """Take over new settings."""
         self.config = config
-        if self._missing_timer is not None:
+        if self._absence.counts:
             self.expect()
         self._tell()
 
@@ -307,12 +312,13 @@ class WorkerSlot:
 
     def _leave(self) -> None:
         if self.session is not None:
+            self._sent_home = True
             spawn(self.session.shutdown(), self.log, f"shutting down worker {self.name}")
 
     def close(self) -> None:
         """It is configured no more, or the master stops."""
         self._closed = True
-        self._stop_missing()
+        self._absence.end()
         self._quarantine.stop()
         if self.session is not None:
             self.session.close()
@@ -321,19 +327,10 @@ class WorkerSlot:
 
     def expect(self) -> None:
         """Tell those who want to know, if it has not come after ``missing_timeout``."""
-        self._stop_missing()
+        self._absence.end()
         timeout_s = self.config.missing_timeout
         if timeout_s and self.config.notify_on_missing and self.session is None:
-            self._missing_timer = self._context.clock.callLater(timeout_s, self._is_missing)
-
-    def _is_missing(self) -> None:
-        self._missing_timer = None
-        self._context.missing(self)
-
-    def _stop_missing(self) -> None:
-        timer, self._missing_timer = self._missing_timer, None
-        if timer is not None:
-            timer.cancel()
+            self._absence.begin(timeout_s)
 
     def _tell(self) -> None:
         self._context.changed(self, None)

@@ -130,6 +130,17 @@ def test_a_worker_that_left_is_as_good_as_new_when_it_comes_back() -> None:
     assert bench.slot.open
 
 
+def test_a_worker_that_is_lost_before_it_could_leave_leaves_when_it_comes_back() -> None:
+    bench = Bench()
+    session = attach(bench)
+    seat = bench.slot.take("b", [])
+    bench.slot.ask_to_leave()
+    session.lose()
+    bench.slot.give_back(seat)
+    again = attach(bench)
+    assert again.did == ["shutdown"] and not bench.slot.open
+
+
 def test_each_quarantine_is_twice_as_long_until_a_build_succeeds() -> None:
     bench = Bench()
     attach(bench)
