@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, IO, Any
+from typing import IO, Any
 
 from ci_common.pidfile import AlreadyRunning, PidFile, is_alive
 from ci_common.startup import (
