@@ -426,6 +426,7 @@ TARGETS: dict[str, dict[str, str]] = {
         "ci_master.builds.buildstep": "BuildStep",
         "ci_master.builds.interfaces": "IRenderable",
         "ci_master.builds.shellmixin": "ShellMixin",
+        "ci_master.steps.cmake": "CMake",
     },
     "buildbot.steps.configurable": {
         "ci_common.results": "SUCCESS",
@@ -474,9 +475,12 @@ TARGETS: dict[str, dict[str, str]] = {
     },
     "buildbot.steps.python": {
         "ci_common.results": "FAILURE SUCCESS WARNINGS",
+        "ci_master.steps.python": "PyFlakes Sphinx",
     },
     "buildbot.steps.python_twisted": {
         "ci_common.results": "FAILURE SKIPPED SUCCESS WARNINGS",
+        "ci_master.steps.python": "RemovePYCs",
+        "ci_master.steps.trial": "Trial",
     },
     "buildbot.steps.shell": {
         "ci_common.results": "FAILURE SUCCESS WARNINGS",
@@ -519,6 +523,7 @@ TARGETS: dict[str, dict[str, str]] = {
         "ci_master.builds.errors": "WorkerSetupError",
         "ci_master.steps.source.base": "Source",
         "ci_master.steps.source.git": "Git",
+        "ci_master.steps.source.gitchange": "GitCommit GitPush GitTag",
     },
     "buildbot.steps.source.github": {
         "ci_master.steps.source.git": "Git GitHub",

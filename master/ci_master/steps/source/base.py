@@ -11,7 +11,8 @@ from ci_common.results import FAILURE
 from ci_master.builds.buildstep import BuildStep, BuildStepCancelled, BuildStepFailed
 from ci_master.builds.composite import CompositeStepMixin
 from ci_master.builds.faults import configFault
-from ci_master.builds.remotecommand import RemoteCommand, RemoteShellCommand
+from ci_master.builds.remotecommand import RemoteCommand
+from ci_master.steps.source.programs import ProgramsMixin
 
 __all__ = ["Source"]
 
@@ -19,7 +20,7 @@ __all__ = ["Source"]
 PATCHED_MARK = ".buildbot-patched"
 
 
-class Source(BuildStep, CompositeStepMixin):
+class Source(ProgramsMixin, BuildStep, CompositeStepMixin):
     """Base of source steps.
 
     :param mode: ``incremental`` keeps what earlier builds left, ``full`` does not.
@@ -123,36 +124,6 @@ class Source(BuildStep, CompositeStepMixin):
         await self.runRmFile(
             self.build.path_module.join(workdir, ".buildbot-diff"), abandonOnFailure=True
         )
-
-    async def run_program(
-        self,
-        command: list[Any],
-        *,
-        workdir: str | None = None,
-        collect: bool = False,
-        abandon: bool = True,
-        stdin: str | None = None,
-    ) -> RemoteShellCommand:
-        """Run a program in the tree.
-
-        :param abandon: raise BuildStepFailed if it fails.
-        """
-        remote = RemoteShellCommand(
-            self.workdir if workdir is None else workdir,
-            command,
-            env=self.env,
-            logEnviron=self.logEnviron,
-            timeout=self.timeout,
-            collectStdout=collect,
-            initialStdin=stdin,
-        )
-        remote.useLog(self.stdio_log, False)
-        await self.runCommand(remote)
-        if self.stopped:
-            raise BuildStepCancelled
-        if abandon and remote.didFail():
-            raise BuildStepFailed
-        return remote
 
     async def copy_tree(self, source: str, destination: str) -> None:
         """Replace a directory by a copy of another."""
