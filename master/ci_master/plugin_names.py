@@ -143,14 +143,13 @@ LATER: dict[str, str] = {
         HashiCorpVaultKvSecretProvider VaultAuthenticatorApprole VaultAuthenticatorToken
     """,
     "steps": """
-        BuildEPYDoc BuildbotCiSetupSteps BuildbotTestCiTrigger Bzr CMake CVS Cppcheck DELETE
-        Darcs DebCowbuilder DebLintian DebPbuilder GET GitCommit GitDiffInfo GitPush GitTag
-        HEAD HLint HTTPStep MaxQ Mercurial Mock MockBuildSRPM MockRebuild Monotone MsBuild
-        MsBuild12 MsBuild14 MsBuild141 MsBuild15 MsBuild16 MsBuild17 MsBuild4 OPTIONS P4
-        POST PUT PerlModuleTest PyFlakes PyLint RemovePYCs Repo Robocopy RpmBuild RpmLint
-        SVN Sphinx SubunitShellCommand TreeSize Trial UbuCowbuilder UbuPbuilder VC10 VC11
-        VC12 VC14 VC141 VC6 VC7 VC8 VC9 VCExpress9 VS2003 VS2005 VS2008 VS2010 VS2012 VS2013
-        VS2015 VS2017 VS2019 VS2022
+        BuildEPYDoc BuildbotCiSetupSteps BuildbotTestCiTrigger Bzr CVS Cppcheck DELETE Darcs
+        DebCowbuilder DebLintian DebPbuilder GET GitDiffInfo HEAD HLint HTTPStep MaxQ
+        Mercurial Mock MockBuildSRPM MockRebuild Monotone MsBuild MsBuild12 MsBuild14
+        MsBuild141 MsBuild15 MsBuild16 MsBuild17 MsBuild4 OPTIONS P4 POST PUT PerlModuleTest
+        PyLint Repo Robocopy RpmBuild RpmLint SVN SubunitShellCommand TreeSize UbuCowbuilder
+        UbuPbuilder VC10 VC11 VC12 VC14 VC141 VC6 VC7 VC8 VC9 VCExpress9 VS2003 VS2005 VS2008
+        VS2010 VS2012 VS2013 VS2015 VS2017 VS2019 VS2022
     """,
     "util": """
         AnyControlEndpointMatcher AnyEndpointMatcher AuthorizedKeysManhole Authz

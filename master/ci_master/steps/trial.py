@@ -38,7 +38,7 @@ class Trial(ShellMixin, BuildStep):
     descriptionDone: Any = "tests"
     renderables = ("jobs", "tests")
     progressMetrics = ("output", "tests", "test.log")
-    logfiles: Any = {"test.log": "_trial_temp/test.log"}  # noqa: RUF012 - never changed
+    logfiles: Any = {"test.log": "_trial_temp/test.log"}
 
     python: Any = None
     trial: Any = "trial"
