@@ -176,10 +176,13 @@ async def builders(ask: Ask) -> Page:
     seq = data.bus.seq
     projects = getattr(data, "projects", None)
     names = {row.id: row.name for row in projects.by_id.values()} if projects else {}
-    found = Farm(data).builders()
-    view = builders_view(
-        found, Filter.from_args(ask.args), projects=names, start=ask.number("from") or 0
-    )
+    farm, wanted, start = Farm(data), Filter.from_args(ask.args), ask.number("from") or 0
+
+    def work() -> tuple[list[BuilderNow], BuildersView]:
+        found = farm.builders()
+        return found, builders_view(found, wanted, projects=names, start=start)
+
+    found, view = await ask.parts.in_thread(work)
     return Page(
         "builders.html",
         f"Builders: {plural(view.failing, 'failing', 'failing')}" if view.failing else "Builders",

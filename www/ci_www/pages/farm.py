@@ -110,42 +110,48 @@ def owner_text(buildset: Any) -> str:
 
 
 class Farm:
-    """An index over the registries, made for one request and then dropped."""
+    """An index over the registries, made for one request and then dropped.
+
+    Made in the reactor, at little cost; from then on it holds its own copies, so what is made
+    of it may be made in a thread.
+    """
 
     def __init__(self, data: Any) -> None:
-        self._data = data
+        self._rows: dict[int, Any] = dict(data.builders.by_id)
+        self._worker_rows: dict[int, Any] = dict(data.workers.by_id)
+        self._builds: list[Any] = list(data.builds.running.values())
         self._running: dict[int, list[Any]] = {}
         self._waiting: dict[int, list[Any]] = {}
         self._workers: dict[int, set[int]] = {}
         self.busy: dict[int, list[Any]] = {}  # worker id -> its builds
-        for build in data.builds.running.values():
+        for build in self._builds:
             self._running.setdefault(build.builderid, []).append(build)
             if build.workerid is not None:
                 self.busy.setdefault(build.workerid, []).append(build)
         for request in data.requests.waiting.values():
             self._waiting.setdefault(request.builderid, []).append(request)
-        for worker in data.workers.by_id.values():
+        for worker in self._worker_rows.values():
             for builderid, _master in worker.configured_on:
                 self._workers.setdefault(builderid, set()).add(worker.id)
 
     def segment(self, builderid: int) -> str:
         """What stands for a builder in URLs."""
-        row = self._data.builders.by_id.get(builderid)
+        row = self._rows.get(builderid)
         return urls.builder_segment(builderid, row.name) if row else str(builderid)
 
     def builder_name(self, builderid: int) -> str:
         """The builder's name; its id if it is gone."""
-        row = self._data.builders.by_id.get(builderid)
+        row = self._rows.get(builderid)
         return row.name if row else f"builder {builderid}"
 
     def worker_name(self, workerid: int | None) -> str | None:
         """The worker's name, None if there is none."""
-        row = self._data.workers.by_id.get(workerid)
+        row = None if workerid is None else self._worker_rows.get(workerid)
         return row.name if row else None
 
     def running_build(self, build: Any) -> RunningNow:
         """One running build."""
-        builder = self._data.builders.by_id[build.builderid]
+        builder = self._rows[build.builderid]
         segment = urls.builder_segment(builder.id, builder.name)
         buildset = build.request.buildset
         stamp = buildset.sourcestamps[0] if buildset.sourcestamps else {}
@@ -167,11 +173,8 @@ class Farm:
 
     def running(self) -> list[RunningNow]:
         """All running builds, the one that started last on top."""
-        rows = sorted(self._data.builds.running.values(), key=lambda b: (-b.started_at, -b.id))
-        return [self.running_build(row) for row in rows if row.builderid in self._builders()]
-
-    def _builders(self) -> Any:
-        return self._data.builders.by_id
+        rows = sorted(self._builds, key=lambda b: (-b.started_at, -b.id))
+        return [self.running_build(row) for row in rows if row.builderid in self._rows]
 
     def waiting_of(self, builderid: int) -> list[Any]:
         """The waiting requests of a builder, first come first."""
@@ -188,7 +191,7 @@ class Farm:
         summary = row.summary
         segment = urls.builder_segment(row.id, row.name)
         waiting = self._waiting.get(row.id, [])
-        workers = [self._data.workers.by_id[one] for one in self._workers.get(row.id, ())]
+        workers = [self._worker_rows[one] for one in self._workers.get(row.id, ())]
         latest = summary.latest
         first = min(waiting, key=lambda r: (-r.priority, r.submitted_at, r.id), default=None)
         return BuilderNow(
@@ -215,7 +218,7 @@ class Farm:
 
     def builders(self) -> list[BuilderNow]:
         """All builders, by name."""
-        rows = sorted(self._data.builders.by_id.values(), key=lambda row: row.name.lower())
+        rows = sorted(self._rows.values(), key=lambda row: row.name.lower())
         return [self.builder(row) for row in rows]
 
 

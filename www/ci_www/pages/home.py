@@ -7,6 +7,7 @@ from typing import Any
 from ci_www.pages import urls
 from ci_www.pages.farm import BuilderNow, Farm, RunningNow, worst_kind
 from ci_www.pages.page import Ask, Page
+from ci_www.pages.waits import NOT_LOOKED_AT
 from ci_www.pages.words import Mark, mark_of, plural
 
 
@@ -95,7 +96,7 @@ def wait_counts(waiting: Iterable[Any]) -> list[tuple[str, int]]:
     """How many requests wait for the same reason, most first."""
     counts: dict[str, int] = {}
     for request in waiting:
-        text = request.waits.text if request.waits else "The queue has not looked at it yet"
+        text = request.waits.text if request.waits else NOT_LOOKED_AT
         counts[text] = counts.get(text, 0) + 1
     return sorted(counts.items(), key=lambda item: -item[1])
 
@@ -155,14 +156,13 @@ async def home(ask: Ask) -> Page:
     seq = data.bus.seq
     recent = await ask.views.recent_builds(16)
     farm = Farm(data)
-    builders = farm.builders()
-    view = home_view(
-        farm,
-        builders,
-        list(data.workers.by_id.values()),
-        list(data.requests.waiting.values()),
-        recent,
-    )
+    workers, waiting = list(data.workers.by_id.values()), list(data.requests.waiting.values())
+
+    def work() -> tuple[list[BuilderNow], HomeView]:
+        builders = farm.builders()
+        return builders, home_view(farm, builders, workers, waiting, recent)
+
+    builders, view = await ask.parts.in_thread(work)
     failing = sum(1 for builder in builders if builder.active and builder.broken)
     return Page(
         "home.html",

@@ -8,7 +8,7 @@ from ci_www.pages.build import PropertyRow, Source, property_rows, source_of
 from ci_www.pages.farm import Farm
 from ci_www.pages.page import Ask, NotThere, Page, Redirect
 from ci_www.pages.times import duration
-from ci_www.pages.waits import WaitingRow, waiting_row
+from ci_www.pages.waits import NOT_LOOKED_AT, WaitingRow, waiting_row
 from ci_www.pages.words import Mark, mark_of, plural
 
 PAGE_SIZE = 100
@@ -46,27 +46,24 @@ def queue_view(
     :param builder: only requests of this builder (its segment in URLs).
     :param reason: only requests that wait for this reason.
     """
-    rows = [
-        waiting_row(farm, request, now=now, position=place)
-        for place, request in enumerate(in_order(waiting), 1)
-    ]
     counts: dict[str, int] = {}
-    for row in rows:
-        counts[row.why] = counts.get(row.why, 0) + 1
-    found = [
-        row
-        for row in rows
-        if (not builder or row.builder_url == urls.builder(builder))
-        and (not reason or row.why == reason)
-    ]
+    found: list[tuple[int, Any]] = []
+    for place, request in enumerate(in_order(waiting), 1):
+        why = request.waits.text if request.waits else NOT_LOOKED_AT
+        counts[why] = counts.get(why, 0) + 1
+        if (not builder or farm.segment(request.builderid) == builder) and reason in ("", why):
+            found.append((place, request))
     reasons = [
         (text, count, urls.with_query("/queue", reason=None if text == reason else text))
         for text, count in sorted(counts.items(), key=lambda item: -item[1])
     ]
     more = start + PAGE_SIZE
     return QueueView(
-        rows=found[start:more],
-        total=len(rows),
+        rows=[
+            waiting_row(farm, request, now=now, position=place)
+            for place, request in found[start:more]
+        ],
+        total=len(waiting),
         shown=len(found),
         reasons=reasons,
         builder=builder,
@@ -81,13 +78,16 @@ async def queue(ask: Ask) -> Page:
     """``/queue``"""
     data = ask.data
     seq = data.bus.seq
-    view = queue_view(
-        Farm(data),
-        list(data.requests.waiting.values()),
-        now=ask.now,
-        builder=ask.arg("builder"),
-        reason=ask.arg("reason"),
-        start=ask.number("from") or 0,
+    farm, waiting = Farm(data), list(data.requests.waiting.values())
+    view = await ask.parts.in_thread(
+        lambda: queue_view(
+            farm,
+            waiting,
+            now=ask.now,
+            builder=ask.arg("builder"),
+            reason=ask.arg("reason"),
+            start=ask.number("from") or 0,
+        )
     )
     return Page(
         "queue.html",

@@ -6,6 +6,9 @@ from typing import Any
 from ci_www.pages import urls
 from ci_www.pages.farm import Farm, owner_text
 
+#: Said of a request that nobody has given a reason for.
+NOT_LOOKED_AT = "The queue has not looked at it yet"
+
 
 @dataclass(slots=True)
 class WaitingRow:
@@ -47,7 +50,7 @@ def waiting_row(farm: Farm, request: Any, *, now: float, position: int = 0) -> W
         priority=request.priority,
         since=request.submitted_at,
         kind=waits.kind if waits else "",
-        why=waits.text if waits else "The queue has not looked at it yet",
+        why=waits.text if waits else NOT_LOOKED_AT,
         links=[(label, url) for label, url in waits.links if urls.web_link(url)] if waits else [],
         age_s=max(0, int(now) - request.submitted_at),
         position=position,

@@ -350,7 +350,7 @@ async def waterfall(ask: Ask) -> Page:
     seq = data.bus.seq
     wanted = wanted_from(ask.args, ask.now)
     farm = Farm(data)
-    builders = farm.builders()
+    builders = await ask.parts.in_thread(farm.builders)
     names = {row.id: row.name for row in data.projects.by_id.values()}
     chosen = choose_builders(builders, wanted, names)
     shown = chosen[wanted.col : wanted.col + COLUMNS]

@@ -101,7 +101,8 @@ async def workers(ask: Ask) -> Page:
     """``/workers``"""
     data = ask.data
     seq = data.bus.seq
-    view = workers_view(Farm(data), list(data.workers.by_id.values()), state=ask.arg("state"))
+    farm, rows = Farm(data), list(data.workers.by_id.values())
+    view = await ask.parts.in_thread(lambda: workers_view(farm, rows, state=ask.arg("state")))
     wrong = sum(count for word, count, _u, _c in view.states if word in ("paused", "offline"))
     return Page(
         "workers.html",
