@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ci_master.config.cross import locks_in, locks_of_builder
 from ci_master.config.model import Config
 from ci_master.data.builders import BuilderSpec, ProjectSpec
 
@@ -41,6 +42,16 @@ def workers_of_builders(config: Config) -> dict[str, dict[str, str]]:
     for builder in config.builders:
         for name in builder.workernames:
             found[name][builder.name] = builder.workerbuilddir
+    return found
+
+
+def locks_of(config: Config) -> list[Any]:
+    """All locks that builders, their steps and workers name, as far as that is known now."""
+    found: list[Any] = []
+    for builder in config.builders:
+        found += locks_of_builder(builder)
+    for worker in config.workers:
+        found += locks_in(worker.locks)
     return found
 
 

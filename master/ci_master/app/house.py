@@ -1,7 +1,6 @@
 """The running parts of a master, put together and kept as the configuration says."""
 
 import os
-from collections.abc import Sequence
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -9,11 +8,15 @@ from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succe
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
-from ci_master.app.builders import builder_specs, project_specs, workers_of_builders
+from ci_master.app.builders import (
+    builder_specs,
+    locks_of,
+    project_specs,
+    workers_of_builders,
+)
 from ci_master.app.facade import MasterFacade
 from ci_master.app.members import Members
 from ci_master.app.site import make_site
-from ci_master.builds.build import Build
 from ci_master.builds.buildenv import BuildEnv
 from ci_master.builds.builder import Builder
 from ci_master.builds.locks import LockTable
@@ -126,10 +129,8 @@ class House:
     def _running_schedulers(self) -> list[Any]:
         return list(self.schedulers.running.values())
 
-    async def _start_build(self, builder: Builder, requests: Sequence[Any], slot: Any) -> int:
-        factory_class = getattr(builder.config.factory, "buildClass", None) or Build
-        build: Build = factory_class(builder, requests, slot, self.env)
-        return await build.run()
+    async def _start_build(self, builder: Builder, requests: list[Any], slot: Any) -> int:
+        return await builder.new_build(requests, slot, self.env).run()
 
     # -- configuration
 
@@ -174,7 +175,7 @@ class House:
             known = self.builders.get(builder_config.name)
             if known is None:
                 row = self.data.builders.by_name[builder_config.name]
-                known = Builder(builder_config, row)
+                known = Builder(builder_config, row, self.facade)
             elif builder_config.name in changed:
                 known.config = builder_config
             builders[builder_config.name] = known
@@ -182,19 +183,20 @@ class House:
         port = config.protocols.get("pb", {}).get("port")
         await self.registry.configure(config.workers, workers_of_builders(config), port)
         await self.pb.opened()
+        self.locks.configure(locks_of(config))
         self.queue.configure(builders, config)
 
     async def _apply_web(self, config: Config) -> None:
-        if self.web is None:
-            if config.www.get("port") is None:
-                return
-            # The web is a room of its own, and costly to import: only masters with a port do.
-            from ci_master.app.web import make_web_server
+        if self.web is None and config.www.get("port") is None:
+            return
+        # The web is a room of its own, and costly to import: only masters with a port do.
+        from ci_master.app.web import make_web_server, www_settings
 
-            self.web = make_web_server(self, config, self._log_rotation)
+        if self.web is None:
+            self.web = make_web_server(self, config)
             self.web.setServiceParent(self._parent)
         self.web.parts.config = config
-        await self.web.reconfigure(config.www)
+        await self.web.reconfigure(www_settings(config, self._log_rotation))
 
     # -- the end
 

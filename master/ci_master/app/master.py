@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -15,6 +16,7 @@ from ci_common.aio import spawn, to_deferred
 from ci_common.faults import ConfigError, Fault
 from ci_common.lean import without_tls
 from ci_common.startup import report_failed, report_ready
+from ci_master.app.ports import refused_port, taken_ports
 from ci_master.app.tls import tls_ports, wants_tls
 from ci_master.config.load import load_config
 from ci_master.config.model import Config
@@ -88,6 +90,8 @@ class BuildMaster(MultiService):
             self._fail(f"{head}\n{error}")
         except DatabaseUnusable as error:
             self._fail(str(error))
+        except CannotListenError as error:
+            self._fail(refused_port(error))
         except Exception as error:
             self.log.failure("the master cannot start")
             self._fail(f"{type(error).__name__}: {error}")
@@ -151,7 +155,7 @@ class BuildMaster(MultiService):
         self.log.info("reloading {file}", file=self.configfile)
         try:
             config = await house.in_thread(load_config, self.basedir, self.configfile)
-            self._refuse_what_needs_a_restart(config)
+            await self._refuse_what_cannot_be_applied(config)
         except ConfigError as error:
             count = len(error.faults)
             self.log.error(
@@ -181,9 +185,9 @@ class BuildMaster(MultiService):
         self.config = config
         self.log.info("configuration update complete")
 
-    def _refuse_what_needs_a_restart(self, config: Config) -> None:
+    async def _refuse_what_cannot_be_applied(self, config: Config) -> None:
         assert self.config is not None
-        faults = []
+        faults = await taken_ports(self.reactor, self.config, config)
         if config.db.get("db_url") != self.config.db.get("db_url"):
             what = "the database cannot be changed while the master runs"
             faults.append(Fault(self.configfile, what, "put db_url back, or restart the master"))

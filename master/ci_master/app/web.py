@@ -12,16 +12,21 @@ if TYPE_CHECKING:
     from ci_master.app.house import House
 
 
-def make_web_server(house: "House", config: Config, log_rotation: Any) -> WebServer:
-    """Put it together; it listens when it is configured.
+def www_settings(config: Config, log_rotation: Any) -> dict[str, Any]:
+    """What a configuration says of the web server.
 
     :param log_rotation: of the tac file; the defaults for the access log.
     """
-    www = config.www
+    www = dict(config.www)
     if www.get("logRotateLength") is None:
         www["logRotateLength"] = log_rotation.rotateLength
     if www.get("maxRotatedFiles") is None:
         www["maxRotatedFiles"] = log_rotation.maxRotatedFiles
+    return www
+
+
+def make_web_server(house: "House", config: Config) -> WebServer:
+    """Put it together; it listens when it is configured."""
     parts = WebParts(
         data=house.data,
         bus=house.bus,

@@ -111,7 +111,7 @@ def _check_locks(check: Check) -> None:
     locks: dict[str, Any] = {}
     refused: set[str] = set()
     for builder in check.config.builders:
-        for lock in _locks_of(builder):
+        for lock in locks_of_builder(builder):
             known = locks.setdefault(lock.name, lock)
             if lock is not known and lock != known and lock.name not in refused:
                 refused.add(lock.name)
@@ -119,17 +119,19 @@ def _check_locks(check: Check) -> None:
                 check.fault_at(builder, "builder", what, "make one lock, and use it in both places")
 
 
-def _locks_of(builder: Any) -> Iterable[Any]:
+def locks_of_builder(builder: Any) -> Iterable[Any]:
     """The locks that a builder and its steps name; renderables are known only in a build."""
-    of_steps = [
-        step.kwargs.get("locks") for step in builder.factory.steps if hasattr(step, "kwargs")
-    ]
-    for accesses in (builder.locks, *of_steps):
-        if isinstance(accesses, list | tuple):
-            for access in accesses:
-                lock = getattr(access, "lockid", access)
-                if hasattr(lock, "name"):
-                    yield lock
+    yield from locks_in(builder.locks)
+    for step in builder.factory.steps:
+        yield from locks_in(getattr(step, "kwargs", {}).get("locks"))
+
+
+def locks_in(accesses: Any) -> Iterable[Any]:
+    """The locks of a list of accesses and locks; none if it is something else."""
+    for access in accesses if isinstance(accesses, list | tuple) else ():
+        lock = getattr(access, "lockid", access)
+        if hasattr(lock, "name"):
+            yield lock
 
 
 def _check_workers(check: Check) -> None:
