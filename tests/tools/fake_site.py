@@ -21,8 +21,9 @@ from ci_master.storage.migrate import upgrade
 from ci_master.storage.store import Store
 from ci_www.live.hub import Hub
 from ci_www.live.upgrade import WebSocketUpgrade
+from ci_www.pages.access import Access, viewer_of_cookies
 from ci_www.pages.page import Viewer
-from ci_www.pages.site import Access, PageSite, viewer_of_cookies
+from ci_www.pages.site import PageSite
 from tests.tools.demo_activity import Activity
 from tests.tools.demo_farm import Story, TravelClock
 from tests.tools.demo_forms import force_schedulers, register_actions

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from ci_master.data.views import BoxBuild, BoxStep, WorkerMoment
-from ci_www.pages.waterfall import change_dots, wanted_from
+from ci_www.pages.waterfall import change_dots
 from ci_www.pages.wf_boxes import column_bands, column_boxes, merged
 from ci_www.pages.wf_time import FOLD_PX, Axis
+from ci_www.pages.wf_wanted import wanted_from
 
 T = 1_763_640_000
 

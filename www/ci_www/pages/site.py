@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote
-from zoneinfo import ZoneInfo
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IPushProducer
@@ -19,12 +18,12 @@ from zope.interface import implementer
 from ci_common.aio import spawn
 from ci_common.faults import Refused
 from ci_master.data.views import Views
-from ci_www import auth
 from ci_www.pages import routes
+from ci_www.pages.access import Access
 from ci_www.pages.assets import Assets
 from ci_www.pages.lookup import Moved
 from ci_www.pages.missing import Problem, problem_page
-from ci_www.pages.page import Answer, Ask, NotThere, Page, Raw, Redirect, Stream, Viewer
+from ci_www.pages.page import Answer, Ask, NotThere, Page, Raw, Redirect, Stream
 from ci_www.pages.render import Renderer
 from ci_www.pages.shell import make_shell
 
@@ -64,7 +63,7 @@ class PageSite(Resource):
         parts: Any,
         views: Any,
         *,
-        access: "Access | None" = None,
+        access: Access | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         super().__init__()
@@ -250,60 +249,6 @@ class Gate:
         self.resumeProducing()
 
 
-class Access:
-    """Who looks and what they may do, as :mod:`ci_www.auth` answers it."""
-
-    def viewer(self, request: Any) -> Viewer:
-        """Who looks, and how they like it."""
-        return viewer_of_cookies(request, user=auth.user_of(request), csrf=auth.csrf_token(request))
-
-    def check(self, request: Any, token: str) -> None:
-        """Take a posted form.
-
-        :raises Refused: if it was not made for this session.
-        """
-        auth.check_csrf(request, token)
-
-    def demand(self, request: Any, action: str, kind: str, key: Any) -> None:
-        """Let it pass.
-
-        :raises Refused: if who asks may not do it.
-        """
-        auth.demand(request, action, kind, key)
-
-
-def viewer_of_cookies(request: Any, *, user: str | None, csrf: str) -> Viewer:
-    """The viewer's settings, from cookies; what is not understood is left at its default."""
-    theme = (request.getCookie(b"theme") or b"").decode("ascii", "replace")
-    zone_name = (request.getCookie(b"tz") or b"").decode("ascii", "replace")
-    relative = request.getCookie(b"times") == b"relative"
-    zone = zone_of(zone_name)
-    return Viewer(
-        user=user,
-        theme=theme if theme in ("light", "dark") else "auto",
-        zone=zone or ZoneInfo("UTC"),
-        zone_name=zone_name if zone else "",
-        relative=relative,
-        csrf=csrf,
-    )
-
-
-_zones: dict[str, ZoneInfo | None] = {}
-
-
-def zone_of(name: str) -> ZoneInfo | None:
-    """The time zone of that name, None if there is none."""
-    name = name.replace("%2F", "/").replace("%2f", "/").replace("%2B", "+")
-    if name not in _zones:
-        if len(_zones) > 1000 or not name or len(name) > 64:
-            return None
-        try:
-            _zones[name] = ZoneInfo(name)
-        except (KeyError, ValueError, OSError):
-            _zones[name] = None
-    return _zones[name]
-
-
 def _moved(request: Any, moved: Moved) -> str:
     path: str = request.path.decode("latin-1")
     path = path.replace(f"/{moved.segment}", f"/{quote(moved.better, safe='')}", 1)
@@ -322,6 +267,3 @@ def _accepts_gzip(request: Any) -> bool:
         part.partition(";")[0].strip() == "gzip" and "q=0" not in part.replace("q=0.", "")
         for part in given.split(",")
     )
-
-
-__all__ = ["CSP", "HEADERS", "PageSite", "make_pages", "viewer_of_cookies", "zone_of"]

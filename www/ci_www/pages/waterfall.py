@@ -1,7 +1,7 @@
 """The waterfall: time downwards, a column for each builder, one SVG."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ci_www.pages import times, urls
@@ -19,12 +19,11 @@ from ci_www.pages.wf_boxes import (
     run_box,
 )
 from ci_www.pages.wf_time import Axis, AxisTick, Stretch
+from ci_www.pages.wf_wanted import DEFAULT_S, Wanted, wanted_from
 from ci_www.pages.words import BROKEN, Mark, kind_of, mark_of
 
 COLUMNS = 25
 CHANGES = 190
-_DEFAULT_S = 12 * 3600
-_LONGEST_S = 14 * 24 * 3600
 _NEAR_PX = 18
 
 
@@ -60,95 +59,6 @@ class TwinRow:
     url: str
     started_at: int
     took_s: float
-
-
-@dataclass(slots=True)
-class Wanted:
-    """What is to be shown."""
-
-    start: int
-    end: int
-    frozen: bool  # whether the end is given, and not now
-    tags: list[str] = field(default_factory=list)
-    builders: list[str] = field(default_factory=list)
-    project: str = ""
-    branch: str = ""
-    committer: str = ""
-    failures: bool = False
-    scale: float = 4.0
-    fold: bool = True
-    steps: str = ""
-    empty: bool = True
-    col: int = 0
-
-    def url(self, **changed: Any) -> str:
-        """The page with some of it changed."""
-        values = {name: changed.get(name, getattr(self, name)) for name in self.__slots__}
-        keep_range = values["frozen"] or "start" in changed
-        span = values["end"] - values["start"]
-        return urls.with_query(
-            "/waterfall",
-            tag=values["tags"],
-            builder=values["builders"],
-            project=values["project"],
-            branch=values["branch"],
-            committer=values["committer"],
-            failures="1" if values["failures"] else None,
-            scale=None if values["scale"] == 4 else f"{values['scale']:g}",
-            idle=None if values["fold"] else "show",
-            steps=values["steps"],
-            empty=None if values["empty"] else "0",
-            col=str(values["col"]) if values["col"] else None,
-            from_=times.iso(values["start"]) if keep_range
-            else None if span == _DEFAULT_S else f"-{span // 60}m",
-            to=times.iso(values["end"]) if keep_range else None,
-        )  # fmt: skip
-
-    def toggle(self, tag: str) -> str:
-        """Include a tag; exclude it if it is included; let it go if it is excluded."""
-        rest = [one for one in self.tags if one.lstrip("-") != tag]
-        if tag in self.tags:
-            return self.url(tags=[*rest, f"-{tag}"])
-        return self.url(tags=rest if f"-{tag}" in self.tags else [*rest, tag])
-
-    def shifted(self, share: float) -> str:
-        """The same span, earlier (below 0) or later."""
-        by = int((self.end - self.start) * share)
-        return self.url(start=self.start + by, end=self.end + by, frozen=True)
-
-
-def wanted_from(args: Mapping[str, list[str]], now: float) -> Wanted:
-    """What a query string asks for; also understands the arguments of older waterfalls."""
-
-    def first(*names: str) -> str:
-        return next((args[name][0] for name in names if args.get(name)), "")
-
-    to = times.moment(first("to", "last_time"), now) if first("to", "last_time") else None
-    end = min(to, int(now)) if to is not None else int(now)
-    begin = times.moment(first("from", "first_time"), now) if first("from", "first_time") else None
-    start = begin if begin is not None and begin < end else end - _DEFAULT_S
-    start = max(start, end - _LONGEST_S)
-    try:
-        scale = min(64.0, max(0.5, float(first("scale") or 4)))
-    except ValueError:
-        scale = 4.0
-    col = first("col")
-    return Wanted(
-        start=start,
-        end=end,
-        frozen=to is not None and to < now - 5,
-        tags=[tag.lstrip("+") for tag in [*args.get("tag", []), *args.get("category", [])] if tag],
-        builders=list(args.get("builder", [])),
-        project=first("project"),
-        branch=first("branch"),
-        committer=first("committer"),
-        failures=first("failures", "failures_only") in ("1", "true"),
-        scale=scale,
-        fold=first("idle") != "show",
-        steps=first("steps") if first("steps") in ("0", "1") else "",
-        empty=first("empty") != "0",
-        col=int(col) if col.isdigit() else 0,
-    )
 
 
 @dataclass(slots=True)
@@ -296,7 +206,7 @@ def _side(tag: str, wanted: Wanted) -> str:
 def _around(wanted: Wanted, at: int | None) -> str:
     if at is None:
         return ""
-    return wanted.url(start=at - _DEFAULT_S // 2, end=at + _DEFAULT_S // 2, frozen=True)
+    return wanted.url(start=at - DEFAULT_S // 2, end=at + DEFAULT_S // 2, frozen=True)
 
 
 def _twin(builds: list[Any], names: Mapping[int, BuilderNow], now: float) -> list[TwinRow]:
