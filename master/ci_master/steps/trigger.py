@@ -102,6 +102,7 @@ class Trigger(BuildStep):
         self.brids: list[int] = []
         self.triggeredNames: list[str] | None = None
         self._results: list[int] = []
+        self._problem: str | None = None
         self._ended_requests: set[int] = set()
 
     # -- what may be overridden
@@ -185,6 +186,7 @@ class Trigger(BuildStep):
                 if self.stopped:
                     break
         except Refused as refused:
+            self._problem = str(refused)
             await self.addCompleteLog("stderr", f"{refused}\n")
             self._cancel(self.brids)
             self._let_go(triggered)
@@ -287,7 +289,9 @@ class Trigger(BuildStep):
         return {"step": ", ".join([f"triggered {', '.join(self.triggeredNames)}", *words])}
 
     def getResultSummary(self) -> Any:
-        """The same at the end."""
+        """The same at the end, or what kept it from triggering."""
+        if self._problem is not None:
+            return {"step": f"{self._problem} (exception)"}
         return self.getCurrentSummary()
 
 

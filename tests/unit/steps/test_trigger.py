@@ -260,6 +260,7 @@ def test_a_scheduler_that_does_not_exist_is_named_and_nothing_stays_triggered() 
     schedulers = Schedulers()
     ran = schedulers.start(Trigger(schedulerNames=["a", "missing"]))
     assert ran.result == EXCEPTION
+    assert ran.state == "there is no scheduler named 'missing' (exception)"
     assert ran.log("stderr").text == "there is no scheduler named 'missing'\n"
     assert schedulers.cancelled == [100]
 
