@@ -1,0 +1,263 @@
+"""Steps that copy files from the worker to the master."""
+
+import os
+import stat
+from typing import Any
+
+from ci_common.aio import call_override
+from ci_common.results import CANCELLED, FAILURE, SKIPPED, SUCCESS, worst_status
+from ci_master.builds.faults import configFault
+from ci_master.builds.remotecommand import RemoteCommand
+from ci_master.builds.remotetransfer import DirectoryWriter, FileWriter
+from ci_master.steps.transferbase import TransferStep
+
+__all__ = ["DirectoryUpload", "FileUpload", "MultipleFileUpload"]
+
+
+class _UploadStep(TransferStep):
+    """What uploads have in common."""
+
+    name = "upload"
+    url: Any
+    urlText: Any
+
+    async def _show_url(self, destination: str) -> None:
+        if self.url is not None:
+            text = self.urlText if self.urlText is not None else os.path.basename(destination)
+            await self.addURL(text, self.url)
+
+
+class FileUpload(_UploadStep):
+    """Copy a file from the worker to the master.
+
+    :param workersrc: relative to the step's workdir.
+    :param masterdest: relative to the master's directory; directories are made.
+    :param maxsize: bytes; what is longer is cut, and the step fails.
+    :param blocksize: bytes that are sent at once.
+    :param mode: permissions of the new file, such as 0o644.
+    :param keepstamp: keep the times of access and modification.
+    :param url: link shown on the step, with ``urlText`` as its text.
+    """
+
+    renderables = ("masterdest", "url", "urlText", "workersrc")
+
+    def __init__(
+        self,
+        workersrc: Any = None,
+        masterdest: Any = None,
+        workdir: Any = None,
+        maxsize: int | None = None,
+        blocksize: int = 256 * 1024,
+        mode: int | None = None,
+        keepstamp: bool = False,
+        url: Any = None,
+        urlText: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if workersrc is None or masterdest is None:
+            configFault("FileUpload needs 'workersrc' and 'masterdest'")
+        self.check_mode(mode)
+        super().__init__(workdir=workdir, **kwargs)
+        self.workersrc = workersrc
+        self.masterdest = masterdest
+        self.maxsize = maxsize
+        self.blocksize = blocksize
+        self.mode = mode
+        self.keepstamp = keepstamp
+        self.url = url
+        self.urlText = urlText
+
+    async def run(self) -> int:
+        """Copy it."""
+        self.checkWorkerHasCommand("uploadFile")
+        destination = self.on_master(self.masterdest)
+        self.description = ["uploading", os.path.basename(self.workersrc)]
+        self.descriptionDone = self.descriptionDone or self.description
+        await self._show_url(destination)
+        writer = FileWriter(destination, self.maxsize, self.mode)
+        args = {
+            "workdir": self.workdir,
+            "writer": writer,
+            "maxsize": self.maxsize,
+            "blocksize": self.blocksize,
+            "keepstamp": self.keepstamp,
+            "workersrc": self.workersrc,
+        }
+        return await self.transfer("uploadFile", args, writer)
+
+
+class DirectoryUpload(_UploadStep):
+    """Copy a directory with all that is in it from the worker to the master.
+
+    :param compress: None, ``gz`` or ``bz2``: how it is packed on its way.
+    """
+
+    renderables = ("masterdest", "url", "urlText", "workersrc")
+
+    def __init__(
+        self,
+        workersrc: Any = None,
+        masterdest: Any = None,
+        workdir: Any = None,
+        maxsize: int | None = None,
+        blocksize: int = 16 * 1024,
+        compress: str | None = None,
+        url: Any = None,
+        urlText: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if workersrc is None or masterdest is None:
+            configFault("DirectoryUpload needs 'workersrc' and 'masterdest'")
+        if compress not in (None, "gz", "bz2"):
+            configFault(f"'compress' is {compress!r}", "write None, 'gz' or 'bz2'")
+        super().__init__(workdir=workdir, **kwargs)
+        self.workersrc = workersrc
+        self.masterdest = masterdest
+        self.maxsize = maxsize
+        self.blocksize = blocksize
+        self.compress = compress
+        self.url = url
+        self.urlText = urlText
+
+    async def run(self) -> int:
+        """Copy it."""
+        self.checkWorkerHasCommand("uploadDirectory")
+        destination = self.on_master(self.masterdest)
+        self.descriptionDone = self.descriptionDone or [
+            "uploading",
+            os.path.basename(self.workersrc),
+        ]
+        await self._show_url(destination)
+        writer = DirectoryWriter(destination, self.maxsize, self.compress)
+        args = {
+            "workdir": self.workdir,
+            "writer": writer,
+            "maxsize": self.maxsize,
+            "blocksize": self.blocksize,
+            "compress": self.compress,
+            "workersrc": self.workersrc,
+        }
+        return await self.transfer("uploadDirectory", args, writer)
+
+
+class MultipleFileUpload(_UploadStep):
+    """Copy files and directories from the worker to a directory of the master.
+
+    :param workersrcs: a list, or one name.
+    :param glob: whether the names are patterns.
+    """
+
+    logEnviron = False
+    renderables = ("masterdest", "url", "urlText", "workersrcs")
+
+    def __init__(
+        self,
+        workersrcs: Any = None,
+        masterdest: Any = None,
+        workdir: Any = None,
+        maxsize: int | None = None,
+        blocksize: int = 16 * 1024,
+        glob: bool = False,
+        mode: int | None = None,
+        compress: str | None = None,
+        keepstamp: bool = False,
+        url: Any = None,
+        urlText: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if workersrcs is None or masterdest is None:
+            configFault("MultipleFileUpload needs 'workersrcs' and 'masterdest'")
+        self.check_mode(mode)
+        if compress not in (None, "gz", "bz2"):
+            configFault(f"'compress' is {compress!r}", "write None, 'gz' or 'bz2'")
+        super().__init__(workdir=workdir, **kwargs)
+        self.workersrcs = workersrcs
+        self.masterdest = masterdest
+        self.maxsize = maxsize
+        self.blocksize = blocksize
+        self.glob = glob
+        self.mode = mode
+        self.compress = compress
+        self.keepstamp = keepstamp
+        self.url = url
+        self.urlText = urlText
+
+    def uploadDone(self, result: int, source: str, masterdest: str) -> Any:
+        """Called after each file or directory."""
+
+    def allUploadsDone(self, result: int, sources: list[str], masterdest: str) -> Any:
+        """Called after all of them."""
+
+    async def run(self) -> int:
+        """Copy them."""
+        self.checkWorkerHasCommand("uploadDirectory")
+        self.checkWorkerHasCommand("uploadFile")
+        self.checkWorkerHasCommand("stat")
+        destination = self.on_master(self.masterdest)
+        log = await self.addLog("stdio")
+        names = self.workersrcs if isinstance(self.workersrcs, list) else [self.workersrcs]
+        sources = await self._expanded(names) if self.glob else names
+        self.descriptionDone = self.descriptionDone or ["uploading", f"{len(sources)} files"]
+        if not sources:
+            await log.finish()
+            return SKIPPED
+        result = SUCCESS
+        for source in sources:
+            one = await self._upload(source, destination, log)
+            await call_override(self.uploadDone, one, source, destination)
+            result = worst_status(result, one)
+            if self.stopped:
+                result = CANCELLED
+                break
+        await call_override(self.allUploadsDone, result, sources, destination)
+        await log.finish()
+        if self.url is not None:
+            await self.addURL(self.urlText or os.path.basename(destination), self.url)
+        return result
+
+    async def _expanded(self, patterns: list[str]) -> list[str]:
+        self.checkWorkerHasCommand("glob")
+        found: list[str] = []
+        for pattern in patterns:
+            path = self.build.path_module.join(self.workdir, pattern)
+            command = RemoteCommand("glob", {"path": path, "logEnviron": False})
+            await self.runCommand(command)
+            if not command.didFail():
+                found += command.updates.get("files", [[]])[-1]
+        return sorted(dict.fromkeys(found))
+
+    async def _upload(self, source: str, destination: str, log: Any) -> int:
+        paths = self.build.path_module
+        command = RemoteCommand("stat", {"file": source, "workdir": self.workdir})
+        await self.runCommand(command)
+        if self.stopped:
+            return CANCELLED
+        if command.rc != 0:
+            await log.addStderr(f"File {self.workdir}/{source} not available at worker\n")
+            return FAILURE
+        mode = command.updates["stat"][-1][stat.ST_MODE]
+        target = os.path.join(destination, paths.basename(source.rstrip("/\\")))
+        common = {
+            "workdir": self.workdir,
+            "maxsize": self.maxsize,
+            "blocksize": self.blocksize,
+            "workersrc": source,
+        }
+        writer: Any
+        if stat.S_ISREG(mode):
+            writer = FileWriter(target, self.maxsize, self.mode)
+            name = "uploadFile"
+            more: dict[str, Any] = {"keepstamp": self.keepstamp}
+        elif stat.S_ISDIR(mode):
+            writer = DirectoryWriter(target, self.maxsize, self.compress)
+            name, more = "uploadDirectory", {"compress": self.compress}
+        else:
+            await log.addStderr(f"{source} is neither a regular file nor a directory\n")
+            return FAILURE
+        upload = RemoteCommand(name, {**common, "writer": writer, **more})
+        upload.useLog(log, False, "stdio")
+        try:
+            await self.runCommand(upload)
+        finally:
+            writer.abandon()
+        return FAILURE if upload.didFail() else SUCCESS
