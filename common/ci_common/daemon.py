@@ -46,6 +46,8 @@ TAC, PIDFILE, LOGFILE = "buildbot.tac", "twistd.pid", "twistd.log"
 
 _POLL_S = 0.02  # how often a starter looks for the report, and a stopper for the end
 
+_END_S = 5.0  # how long a starter waits for the end of a daemon that could not start
+
 Say = Callable[[str], None]
 
 
@@ -188,8 +190,8 @@ def start_daemon(
     :param quiet: say nothing unless it fails.
     :returns: 0 if it reported that it is ready, else 1, after saying why.
     """
-    pid = PidFile(Path(basedir) / pidfile).read()
-    if pid is not None and is_alive(pid):
+    pid = PidFile(Path(basedir) / pidfile).serving()
+    if pid is not None:
         say(f"{basedir}: already running as pid {pid}")
         return 1
     with tempfile.TemporaryDirectory(prefix="ci-start-") as scratch:
@@ -245,6 +247,8 @@ def _await_report(
         report = read_report(path)
         if report is not None:
             if report.state == FAILED:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(_END_S)  # so that what it leaves behind is tidied up
                 return sayer.ill(f"not started: {report.text}")
             child.returncode = child.returncode or 0  # it lives on: nobody has to wait for it
             return sayer.well(report.text)
@@ -282,7 +286,7 @@ def stop_daemon(
     pid = file.read()
     if pid is None:
         return sayer.well(f"{basedir}: not running (there is no pid file)")
-    if not is_alive(pid):
+    if file.serving() is None:
         file.path.unlink(missing_ok=True)
         return sayer.well(f"{basedir}: not running (removed the stale pid file of process {pid})")
     try:

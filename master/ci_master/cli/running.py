@@ -1,8 +1,8 @@
 """Whether a master runs in a directory, by the pid file that it keeps there."""
 
-import os
 from pathlib import Path
 
+from ci_common.pidfile import PidFile
 from ci_master.cli.problem import Problem
 
 PID_FILE = "twistd.pid"
@@ -10,17 +10,7 @@ PID_FILE = "twistd.pid"
 
 def running_pid(basedir: Path) -> int | None:
     """The process id of the master that runs in ``basedir``; None if there is none."""
-    try:
-        pid = int((basedir / PID_FILE).read_text())
-    except (OSError, ValueError):
-        return None
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        return pid
-    return pid
+    return PidFile(basedir / PID_FILE).serving()
 
 
 def refuse_if_running(basedir: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ci_common import daemon
+from ci_common import daemon, pidfile
 from ci_common.daemon import BrokenTac, load_application, run_in_foreground, stop_daemon
 from tests.unit.common.test_pidfile_and_startup import NO_PROCESS
 
@@ -54,7 +54,8 @@ class Killed:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) -> None:
         self.signals: list[int] = []
         self.error = error
-        monkeypatch.setattr(daemon, "is_alive", lambda pid: not self.signals)
+        for module in (daemon, pidfile):
+            monkeypatch.setattr(module, "is_alive", lambda pid: not self.signals)
         monkeypatch.setattr(os, "kill", self.kill)
 
     def kill(self, pid: int, number: int) -> None:

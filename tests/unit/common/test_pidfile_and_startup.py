@@ -30,6 +30,21 @@ def test_a_pid_file_is_taken_over_from_the_dead(tmp_path: Path, left_behind: str
     assert not file.path.exists()
 
 
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="no /proc tells when processes began")
+def test_a_number_that_went_to_another_program_is_nobodys(tmp_path: Path) -> None:
+    file = PidFile(tmp_path / "twistd.pid")
+    file.path.write_text(str(os.getppid()))
+    assert file.serving() == os.getppid()
+    os.utime(file.path, (1e9, 1e9))
+    assert file.serving() is None
+    file.take()
+    assert file.read() == os.getpid()
+    os.utime(file.path, (1e9, 1e9))  # whatever the clock did: it is locked, and so a daemon's
+    assert PidFile(file.path).serving() == os.getpid()
+    file.drop()
+    assert not file.path.exists()
+
+
 def test_a_pid_file_of_the_living_is_respected(tmp_path: Path) -> None:
     file = PidFile(tmp_path / "twistd.pid")
     file.path.write_text(str(os.getppid()))
