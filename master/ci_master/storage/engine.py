@@ -76,11 +76,14 @@ def open_engine(url: URL, *, readers: int = 0, **engine_kwargs: Any) -> Engine:
     return engine
 
 
-def one_off_engine(url: URL) -> Engine:
-    """An engine for a command that runs a few statements and ends."""
+def one_off_engine(url: URL, *, reading: bool = False) -> Engine:
+    """An engine for a command that runs a few statements and ends.
+
+    :param reading: nothing is changed, not even the way in which SQLite keeps its file.
+    """
     engine = create_engine(url, poolclass=NullPool)
     if url.get_backend_name() == "sqlite":
-        _tame_sqlite(engine, reading=False)
+        _tame_sqlite(engine, reading=reading)
     return engine
 
 
@@ -127,7 +130,7 @@ def check_reachable(url: URL) -> None:
 
     :raises DatabaseUnusable: with the reason, if that fails.
     """
-    engine = one_off_engine(url)
+    engine = one_off_engine(url, reading=True)
     try:
         with engine.connect() as connection:
             connection.execute(text("SELECT 1"))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from ci_master.storage.engine import (
@@ -27,14 +28,13 @@ def upgrade(url: str, basedir: str) -> str:
     """
     target = database_url(url, basedir)
     check_reachable(target)
+    found = _look(target)
+    if found == SCHEMA_VERSION:
+        return f"the database {show(target)} is up to date (version {found})"
     engine = one_off_engine(target)
     try:
         with engine.begin() as connection:
-            found = _version(connection)
-            if found == SCHEMA_VERSION:
-                return f"the database {show(target)} is up to date (version {found})"
             if found is None:
-                _refuse_foreign_tables(connection, show(target))
                 _create(connection)
                 return f"created the tables in {show(target)} (version {SCHEMA_VERSION})"
             _migrate(connection, found, show(target))
@@ -64,18 +64,7 @@ def check_version(url: str, basedir: str) -> None:
             f" make it with 'ci-master upgrade-master {basedir}'"
         )
     check_reachable(target)
-    engine = one_off_engine(target)
-    try:
-        with engine.connect() as connection:
-            found = _version(connection)
-            if found is None:
-                _refuse_foreign_tables(connection, show(target))
-    except DBAPIError as error:
-        raise DatabaseUnusable(
-            f"the database {show(target)} cannot be read: {error.orig}"
-        ) from error
-    finally:
-        engine.dispose()
+    found = _look(target)
     if found == SCHEMA_VERSION:
         return
     if found is None:
@@ -89,6 +78,26 @@ def check_version(url: str, basedir: str) -> None:
         f"the database {show(target)} has version {found}, this ci-master needs"
         f" {SCHEMA_VERSION}; make a backup, then run 'ci-master upgrade-master {basedir}'"
     )
+
+
+def _look(target: URL) -> str | None:
+    """The version of the tables; None if there are none.
+
+    :raises DatabaseUnusable: if there are others. Nothing is changed then.
+    """
+    engine = one_off_engine(target, reading=True)
+    try:
+        with engine.connect() as connection:
+            found = _version(connection)
+            if found is None:
+                _refuse_foreign_tables(connection, show(target))
+            return found
+    except DBAPIError as error:
+        raise DatabaseUnusable(
+            f"the database {show(target)} cannot be read: {error.orig}"
+        ) from error
+    finally:
+        engine.dispose()
 
 
 def _newer(where: str, found: str) -> str:

@@ -163,7 +163,10 @@ class _Port:
         async with self._one_change:
             if self.users and self._listening is None:
                 await self._open()
-            elif not self.users and self._listening is not None:
+            elif not self.users:
+                self._failure = None
+                if self._listening is None:
+                    return
                 listening, self._listening = self._listening, None
                 await _stop(listening)
                 self._factory.complaints.close()
