@@ -245,8 +245,8 @@ def _covers(
     text: str,
 ) -> bool:
     file_re, text_re, start, end = suppression
-    if file_re is not None and (file is None or not file_re.match(file)):
-        return False
+    if file_re is not None and file is not None and not file_re.match(file):
+        return False  # a warning of no known place may be of this file
     if text_re is not None and not text_re.search(text):
         return False
     if start is None and end is None:

@@ -86,6 +86,15 @@ def test_suppressions_of_a_list(suppression: Any, left: int) -> None:
     assert ran.step.warnCount == left
 
 
+@pytest.mark.parametrize(
+    ("suppression", "left"),
+    [(("a.c", None, None, None), 0), (("a.c", "y", None, None), 1), ((None, None, 1, 9), 1)],
+)
+def test_a_warning_of_no_known_place_may_be_of_any_file(suppression: Any, left: int) -> None:
+    ran = compiled("b.c:3: warning: x\n", suppressionList=[suppression])
+    assert ran.step.warnCount == left
+
+
 FILE = """# a comment
 
 src/a.c : unused
