@@ -1,22 +1,38 @@
 """Schedulers and change sources: their rows, and the changes that schedulers keep."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, TypeVar
+
+from sqlalchemy import Table
 
 from ci_master.data.context import Context
 from ci_master.data.model import ChangeSourceRow, MasterRow, SchedulerRow
 from ci_master.storage import schema
 
+R = TypeVar("R", SchedulerRow, ChangeSourceRow)
 
-class Schedulers:
-    """Schedulers by id and name."""
 
-    def __init__(self, context: Context, masters: dict[int, MasterRow]) -> None:
+class Owned(Generic[R]):
+    """Named things that one master at a time has, by id and name.
+
+    :ivar by_id: all that are or were configured.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        masters: dict[int, MasterRow],
+        table: Table,
+        make: Callable[[int, str, int], R],
+    ) -> None:
         self._context = context
         self._masters = masters
-        self.by_id: dict[int, SchedulerRow] = {}
-        self.by_name: dict[str, SchedulerRow] = {}
+        self._table = table
+        self._make: Callable[[int, str, int], R] = make
+        self.by_id: dict[int, R] = {}
+        self.by_name: dict[str, R] = {}
 
-    def load(self, rows: Iterable[SchedulerRow]) -> None:
+    def load(self, rows: Iterable[R]) -> None:
         """Take what storage holds."""
         for row in rows:
             self.by_id[row.id] = self.by_name[row.name] = row
@@ -27,19 +43,36 @@ class Schedulers:
         for name in names:
             row = self.by_name.get(name)
             if row is None:
-                row = SchedulerRow(store.next_id(schema.schedulers), name, masterid=me)
+                row = self._make(store.next_id(self._table), name, me)
                 self.by_id[row.id] = self.by_name[name] = row
-                values = {"name": name, "enabled": True, "masterid": me}
-                store.insert(schema.schedulers, {"id": row.id, **values})
+                store.insert(self._table, {"id": row.id, "name": name, "masterid": me})
             elif row.masterid != me:
-                row.masterid = me
-                store.update(schema.schedulers, row.id, {"masterid": me})
+                self._give(row, me)
         wanted = set(names)
         for row in self.by_name.values():
             if row.name not in wanted and row.masterid == me:
-                row.masterid = None
-                store.update(schema.schedulers, row.id, {"masterid": None})
+                self._give(row, None)
         await store.durable()
+
+    def _give(self, row: R, masterid: int | None) -> None:
+        row.masterid = masterid
+        self._context.store.update(self._table, row.id, {"masterid": masterid})
+
+    def _master_as_json(self, row: R) -> dict[str, object] | None:
+        master = self._masters.get(row.masterid) if row.masterid is not None else None
+        return master.as_json() if master else None
+
+
+class Schedulers(Owned[SchedulerRow]):
+    """Schedulers."""
+
+    def __init__(self, context: Context, masters: dict[int, MasterRow]) -> None:
+        super().__init__(
+            context,
+            masters,
+            schema.schedulers,
+            lambda id, name, masterid: SchedulerRow(id, name, masterid=masterid),
+        )
 
     def set_enabled(self, row: SchedulerRow, enabled: bool) -> None:
         """Let it act, or ignore everything."""
@@ -49,55 +82,26 @@ class Schedulers:
 
     def as_json(self, row: SchedulerRow) -> dict[str, object]:
         """The REST resource."""
-        master = self._masters.get(row.masterid) if row.masterid is not None else None
         return {
             "schedulerid": row.id,
             "name": row.name,
             "enabled": row.enabled,
-            "master": master.as_json() if master else None,
+            "master": self._master_as_json(row),
         }
 
 
-class ChangeSources:
-    """Change sources by id and name."""
+class ChangeSources(Owned[ChangeSourceRow]):
+    """Change sources."""
 
     def __init__(self, context: Context, masters: dict[int, MasterRow]) -> None:
-        self._context = context
-        self._masters = masters
-        self.by_id: dict[int, ChangeSourceRow] = {}
-        self.by_name: dict[str, ChangeSourceRow] = {}
-
-    def load(self, rows: Iterable[ChangeSourceRow]) -> None:
-        """Take what storage holds."""
-        for row in rows:
-            self.by_id[row.id] = self.by_name[row.name] = row
-
-    async def sync(self, names: Sequence[str]) -> None:
-        """Make them this master's; those not named are nobody's."""
-        store, me = self._context.store, self._context.master_id
-        for name in names:
-            row = self.by_name.get(name)
-            if row is None:
-                row = ChangeSourceRow(store.next_id(schema.changesources), name, me)
-                self.by_id[row.id] = self.by_name[name] = row
-                store.insert(schema.changesources, {"id": row.id, "name": name, "masterid": me})
-            elif row.masterid != me:
-                row.masterid = me
-                store.update(schema.changesources, row.id, {"masterid": me})
-        wanted = set(names)
-        for row in self.by_name.values():
-            if row.name not in wanted and row.masterid == me:
-                row.masterid = None
-                store.update(schema.changesources, row.id, {"masterid": None})
-        await store.durable()
+        super().__init__(context, masters, schema.changesources, ChangeSourceRow)
 
     def as_json(self, row: ChangeSourceRow) -> dict[str, object]:
         """The REST resource."""
-        master = self._masters.get(row.masterid) if row.masterid is not None else None
         return {
             "changesourceid": row.id,
             "name": row.name,
-            "master": master.as_json() if master else None,
+            "master": self._master_as_json(row),
         }
 
 
