@@ -5,11 +5,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests import postgres
 
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# How long an example takes says nothing where other work runs beside it.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 # A git command of a test that runs in the wrong place must not find this project's repository.
 os.environ["GIT_CEILING_DIRECTORIES"] = os.pathsep.join((str(ROOT), str(ROOT.parent)))
