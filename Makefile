@@ -14,12 +14,18 @@ SOURCES := common master worker www tests
 
 test: lint types layers unit
 
-demo: $(VENV)/.installed
+demo: $(VENV)/.runs
 	$(BIN)/ci-master quickstart demo
 
-$(VENV)/.installed: setup.py pyproject.toml
+# What a master needs to run ...
+$(VENV)/.runs: setup.py pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[master]'
+	touch $@
+
+# ... and what its tests need on top of that.
+$(VENV)/.installed: $(VENV)/.runs
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@
 

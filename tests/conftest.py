@@ -9,7 +9,6 @@ from hypothesis import settings
 
 from tests import postgres
 
-
 ROOT = Path(__file__).resolve().parents[1]
 
 # How long an example takes says nothing where other work runs beside it.
