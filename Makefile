@@ -21,12 +21,12 @@ demo: $(VENV)/.runs
 $(VENV)/.runs: setup.py pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[master]'
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[master]'
 	touch $@
 
 # ... and what its tests need on top of that.
 $(VENV)/.installed: $(VENV)/.runs
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@
 
 lint: $(VENV)/.installed
