@@ -377,9 +377,9 @@ def master_parsers() -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
 
 def worker_parsers() -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
     """The same of ci-worker."""
-    choices = next(a for a in worker_parser()._actions if isinstance(a.choices, dict))
-    summaries = {one.dest: one.help or "" for one in choices._choices_actions}  # type: ignore[attr-defined]  # argparse keeps them there only
-    for name, parser in (choices.choices or {}).items():
+    choices: Any = next(a for a in worker_parser()._actions if isinstance(a.choices, dict))
+    summaries = {one.dest: one.help or "" for one in choices._choices_actions}
+    for name, parser in choices.choices.items():
         yield f"ci-worker {name}", summaries[name], parser
 
 
