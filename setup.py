@@ -51,8 +51,12 @@ setup(
     packages=packages,
     package_dir={package: f"{folder}/{package}" for folder, package in ROOMS.items()},
     package_data={
-        "ci_master": ["storage/migrations/*.py", "storage/migrations/versions/*.py", "py.typed",
-                      "cli/templates/*"],
+        "ci_master": [
+            "storage/migrations/*.py",
+            "storage/migrations/versions/*.py",
+            "py.typed",
+            "cli/templates/*",
+        ],
         "ci_worker": ["py.typed"],
         "ci_common": ["py.typed"],
         "ci_www": ["templates/*", "templates/*/*", "static/*", "py.typed"],
