@@ -1,6 +1,7 @@
 """The running parts of a master, put together and kept as the configuration says."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -30,6 +31,7 @@ from ci_master.schedulers.actions import register_actions
 from ci_master.schedulers.desk import catch_up
 from ci_master.schedulers.triggering import TriggerBoard
 from ci_master.secrets.registry import Secrets
+from ci_master.storage.engine import may_pass
 from ci_master.storage.store import Store
 from ci_master.wire.pb import PBPorts
 from ci_master.workers.registry import WorkerRegistry
@@ -51,7 +53,7 @@ class House:
         self._parent = parent
         self._log_rotation = log_rotation
         self.bus = Bus()
-        self.facade = MasterFacade(basedir, reactor, self.bus)
+        self.facade = MasterFacade(basedir, reactor, self.bus, self.render)
         self.secrets = Secrets(in_thread=deferToThread, master=self.facade)
         self.pb = PBPorts(reactor, self.render)
         self.locks = LockTable()
@@ -70,12 +72,15 @@ class House:
         """Run blocking work in a thread of the reactor's pool."""
         return deferToThread(function, *args)
 
-    async def render(self, value: Any) -> Any:
-        """Fill in secrets and other placeholders outside of builds."""
-        properties = Properties()
-        properties.master = self.facade
-        properties.secrets = self.secrets
-        return await properties.render(value)
+    async def render(self, value: Any, properties: Mapping[str, Any] | None = None) -> Any:
+        """Fill in secrets and other placeholders outside of builds.
+
+        :param properties: those of the build that it is about: name -> (value, source).
+        """
+        filled = Properties.fromDict(properties or {})
+        filled.master = self.facade
+        filled.secrets = self.secrets
+        return await filled.render(value)
 
     async def render_early(self, config: Config, value: Any) -> Any:
         """The same before anything runs, with the providers of this configuration."""
@@ -90,7 +95,7 @@ class House:
         self.store = Store(db_url, self.basedir, self.reactor, **kwargs)
         await self.store.open()
         self.data = Data(self.store, self.bus, self.reactor)
-        await self.data.open(master_name)
+        await self.data.open(master_name, alone=not config.multiMaster)
         if self.data.abandoned_builds:
             self.log.warn(
                 "{count} builds were cut off when this master ended; they will be built again",
@@ -206,22 +211,31 @@ class House:
 
     async def close(self) -> None:
         """Stop everything, in the order that loses nothing."""
-        for members in (self._members("change_sources"), self._members("schedulers")):
-            if members is not None:
-                await members.close()
+        if hasattr(self, "store"):
+            self.store.hurry()
+        for name in ("change_sources", "schedulers"):
+            await self._end(name, self._members(name))
         # The queue waits for its builds, which end when their workers' connections do.
         await gatherResults(
             [_disowned(getattr(self, name, None)) for name in ("queue", "registry")]
         )
         await _disowned(self.web)
-        services = self._members("services")
-        if services is not None:
-            await services.close()
-        if hasattr(self, "data"):
-            await self.data.close()
+        await self._end("services", self._members("services"))
+        await self._end("data", getattr(self, "data", None))
         await self.secrets.stop()
-        if hasattr(self, "store"):
-            await self.store.close()
+        await self._end("storage", getattr(self, "store", None))
+
+    async def _end(self, name: str, part: Any) -> None:
+        """Close a part; a failure, of a database that is away for one, must not keep the rest."""
+        if part is None:
+            return
+        try:
+            await part.close()
+        except Exception as error:
+            if may_pass(error):
+                self.log.error("{name} could not be closed: {error}", name=name, error=error)
+            else:
+                self.log.failure("{name} could not be closed", name=name)
 
     def _members(self, name: str) -> Members | None:
         found: Members | None = getattr(self, name, None)

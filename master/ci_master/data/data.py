@@ -68,17 +68,19 @@ class Data:
         """Id of this master."""
         return self.context.master_id
 
-    async def open(self, master_name: str) -> None:
-        """Register this master, end what it left unfinished, and read what is open.
+    async def open(self, master_name: str, *, alone: bool = True) -> None:
+        """Register this master, end what was left unfinished, and read what is open.
 
         :param master_name: "hostname:basedir".
+        :param alone: no other master uses this database.
         """
         store, now = self.store, self.context.now()
         new_id = store.next_id(schema.masters)
 
         def take_over(tx: Connection) -> tuple[int, list[int]]:
             me = recovery.register_master(tx, master_name, new_id=new_id, now=now)
-            return me, recovery.close_abandoned(tx, master_id=me, now=now)
+            dead = recovery.dead_masters(tx, me=me, alone=alone, now=now)
+            return me, recovery.bury(tx, dead, me=me, now=now)
 
         self.context.master_id, self.abandoned_builds = await store.write(take_over)
         load = await store.read(_Loaded)

@@ -6,8 +6,10 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from ci_common.results import CANCELLED, RETRY
 from ci_master.storage.schema import (
+    builder_masters,
     buildrequests,
     builds,
+    configured_workers,
     connected_workers,
     logchunks,
     logs,
@@ -16,6 +18,9 @@ from ci_master.storage.schema import (
 )
 
 _CUT_OFF = "retry master restarted"
+
+#: A master that has not been heard of for this long, in seconds, does not run.
+SILENCE_S = 600
 
 
 def register_master(tx: Connection, name: str, *, new_id: int, now: int) -> int:
@@ -30,24 +35,41 @@ def register_master(tx: Connection, name: str, *, new_id: int, now: int) -> int:
     return known
 
 
-def close_abandoned(tx: Connection, *, master_id: int, now: int) -> list[int]:
-    """End what this master left unfinished: builds as RETRY, and their requests wait again.
+def dead_masters(tx: Connection, *, me: int, alone: bool, now: int) -> list[int]:
+    """Ids of the masters that do not run, this one among them, which is only about to.
+
+    :param alone: no other master uses this database, so that none of the others runs: a
+        machine that was renamed leaves a master of its old name behind.
+    """
+    if alone:
+        return list(tx.execute(select(masters.c.id)).scalars())
+    silent = masters.c.last_active < now - SILENCE_S
+    return list(tx.execute(select(masters.c.id).where(silent | (masters.c.id == me))).scalars())
+
+
+def bury(tx: Connection, dead: Sequence[int], *, me: int, now: int) -> list[int]:
+    """End what dead masters left unfinished: builds as RETRY, and their requests wait again.
 
     :returns: ids of those builds.
     """
-    mine = (builds.c.masterid == master_id) & builds.c.complete_at.is_(None)
-    abandoned = list(tx.execute(select(builds.c.id).where(mine)).scalars())
+    theirs = builds.c.masterid.in_(dead) & builds.c.complete_at.is_(None)
+    abandoned = list(tx.execute(select(builds.c.id).where(theirs)).scalars())
     tx.execute(
-        update(builds).where(mine).values(complete_at=now, results=RETRY, state_string=_CUT_OFF)
+        update(builds).where(theirs).values(complete_at=now, results=RETRY, state_string=_CUT_OFF)
     )
     if abandoned:
         _end_steps(tx, abandoned, now)
     tx.execute(
         update(buildrequests)
-        .where((buildrequests.c.claimed_by_masterid == master_id) & ~buildrequests.c.complete)
+        .where(buildrequests.c.claimed_by_masterid.in_(dead) & ~buildrequests.c.complete)
         .values(claimed_by_masterid=None, claimed_at=None)
     )
-    tx.execute(delete(connected_workers).where(connected_workers.c.masterid == master_id))
+    tx.execute(delete(connected_workers).where(connected_workers.c.masterid.in_(dead)))
+    others = [master for master in dead if master != me]
+    if others:
+        tx.execute(update(masters).where(masters.c.id.in_(others)).values(active=False))
+        for table in (builder_masters, configured_workers):
+            tx.execute(delete(table).where(table.c.masterid.in_(others)))
     return abandoned
 
 
