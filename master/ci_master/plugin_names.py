@@ -9,6 +9,22 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "GitPoller": "ci_master.changes.gitpoller:GitPoller",
         "PBChangeSource": "ci_master.changes.pb:PBChangeSource",
     },
+    "reporters": {
+        "BuildRequestGenerator": "ci_master.reporters.generators.buildrequest:BuildRequestGenerator",  # noqa: E501
+        "BuildSetCombinedStatusGenerator": "ci_master.reporters.generators.buildset:BuildSetCombinedStatusGenerator",  # noqa: E501
+        "BuildSetStatusGenerator": "ci_master.reporters.generators.buildset:BuildSetStatusGenerator",  # noqa: E501
+        "BuildStartEndStatusGenerator": "ci_master.reporters.generators.build:BuildStartEndStatusGenerator",  # noqa: E501
+        "BuildStatusGenerator": "ci_master.reporters.generators.build:BuildStatusGenerator",
+        "HttpStatusPush": "ci_master.reporters.http:HttpStatusPush",
+        "MailNotifier": "ci_master.reporters.mail:MailNotifier",
+        "MessageFormatter": "ci_master.reporters.message:MessageFormatter",
+        "MessageFormatterEmpty": "ci_master.reporters.message:MessageFormatterEmpty",
+        "MessageFormatterFunction": "ci_master.reporters.message:MessageFormatterFunction",
+        "MessageFormatterFunctionRaw": "ci_master.reporters.message:MessageFormatterFunctionRaw",
+        "MessageFormatterMissingWorker": "ci_master.reporters.message:MessageFormatterMissingWorker",  # noqa: E501
+        "MessageFormatterRenderable": "ci_master.reporters.message:MessageFormatterRenderable",
+        "WorkerMissingGenerator": "ci_master.reporters.generators.worker:WorkerMissingGenerator",
+    },
     "schedulers": {
         "AnyBranchScheduler": "ci_master.schedulers.basic:AnyBranchScheduler",
         "Dependent": "ci_master.schedulers.dependent:Dependent",
@@ -128,13 +144,9 @@ LATER: dict[str, str] = {
     """,
     "reporters": """
         BitbucketServerCoreAPIStatusPush BitbucketServerPRCommentPush
-        BitbucketServerStatusPush BitbucketStatusPush BuildRequestGenerator
-        BuildSetCombinedStatusGenerator BuildSetStatusGenerator BuildStartEndStatusGenerator
-        BuildStatusGenerator GerritStatusPush GerritVerifyStatusPush GitHubCommentPush
-        GitHubStatusPush GitLabStatusPush HttpStatusPush IRC MailNotifier MessageFormatter
-        MessageFormatterEmpty MessageFormatterFunction MessageFormatterFunctionRaw
-        MessageFormatterMissingWorker MessageFormatterRenderable PushjetNotifier
-        PushoverNotifier TelegramBot WorkerMissingGenerator ZulipStatusPush
+        BitbucketServerStatusPush BitbucketStatusPush GerritStatusPush
+        GerritVerifyStatusPush GitHubCommentPush GitHubStatusPush GitLabStatusPush IRC
+        PushjetNotifier PushoverNotifier TelegramBot ZulipStatusPush
     """,
     "schedulers": """
         Try_Jobdir Try_Userpass

@@ -4,7 +4,7 @@ It is thin: reading what there is, asking for actions, telling of changes, heari
 Nothing of ours uses it; our own rooms are handed what they need.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -23,8 +23,12 @@ class MasterFacade:
     config: Config
     data: "DataFacade"
 
-    def __init__(self, basedir: str, reactor: Any, bus: Bus) -> None:
+    def __init__(
+        self, basedir: str, reactor: Any, bus: Bus, render: Callable[..., Awaitable[Any]]
+    ) -> None:
         self.basedir = basedir
+        #: ``render(value, properties)`` fills in placeholders outside of builds.
+        self.render = render
         self.reactor = reactor
         self.mq = EventsFacade(bus)
         self.name = ""

@@ -125,6 +125,7 @@ TARGETS: dict[str, dict[str, str]] = {
         "ci_master.builds.interfaces": (
             "IBuildStep IBuildStepFactory IConfigured IProperties IRenderable"
         ),
+        "ci_master.reporters.interfaces": "IEmailLookup IReportGenerator",
     },
     "buildbot.locks": {
         "ci_master.builds.lockids": "BaseLockId LockAccess MasterLock WorkerLock",
@@ -248,58 +249,141 @@ TARGETS: dict[str, dict[str, str]] = {
     "buildbot.process.workerforbuilder": {
         "ci_master.queue.choosing": "WorkerForBuilder",
     },
+    "buildbot.reporters.base": {
+        "ci_master.reporters.base": "ENCODING ReporterBase",
+    },
     "buildbot.reporters.bitbucket": {
         "ci_common.results": "SUCCESS",
         "ci_master.builds.properties": "Properties",
         "ci_master.builds.renderables": "Property",
+        "ci_master.reporters.base": "ReporterBase",
+        "ci_master.reporters.generators.build": "BuildStartEndStatusGenerator",
+        "ci_master.reporters.message": "MessageFormatter",
     },
     "buildbot.reporters.bitbucketserver": {
         "ci_common.results": "SUCCESS",
         "ci_master.builds.interpolate": "Interpolate",
         "ci_master.builds.properties": "Properties",
+        "ci_master.reporters.base": "ReporterBase",
+        "ci_master.reporters.generators.build": "BuildStartEndStatusGenerator BuildStatusGenerator",
+        "ci_master.reporters.generators.buildrequest": "BuildRequestGenerator",
+        "ci_master.reporters.message": "MessageFormatterRenderable",
+        "ci_master.reporters.utils": "merge_reports_prop",
+    },
+    "buildbot.reporters.generators.build": {
+        "ci_master.reporters.generators.build": "BuildStartEndStatusGenerator BuildStatusGenerator",
+        "ci_master.reporters.generators.utils": "BuildStatusGeneratorMixin",
+        "ci_master.reporters.message": "MessageFormatter MessageFormatterRenderable",
     },
     "buildbot.reporters.generators.buildrequest": {
         "ci_common.results": "CANCELLED",
         "ci_master.builds.build": "Build",
         "ci_master.builds.buildrequest": "BuildRequest",
         "ci_master.builds.properties": "Properties",
+        "ci_master.reporters.generators.buildrequest": "BuildRequestGenerator",
+        "ci_master.reporters.generators.utils": "BuildStatusGeneratorMixin",
+        "ci_master.reporters.message": "MessageFormatterRenderable",
+    },
+    "buildbot.reporters.generators.buildset": {
+        "ci_common.results": "statusToString",
+        "ci_master.reporters.generators.buildset": (
+            "BuildSetCombinedStatusGenerator BuildSetStatusGenerator"
+        ),
+        "ci_master.reporters.generators.utils": "BuildStatusGeneratorMixin",
+        "ci_master.reporters.message": "MessageFormatter",
     },
     "buildbot.reporters.generators.utils": {
-        "ci_common.results": "CANCELLED EXCEPTION FAILURE SUCCESS WARNINGS",
+        "ci_common.results": "CANCELLED EXCEPTION FAILURE SUCCESS WARNINGS statusToString",
+        "ci_master.reporters.generators.utils": "BuildStatusGeneratorMixin",
+    },
+    "buildbot.reporters.generators.worker": {
+        "ci_master.reporters.base": "ENCODING",
+        "ci_master.reporters.generators.worker": "WorkerMissingGenerator",
+        "ci_master.reporters.message": "MessageFormatterMissingWorker",
     },
     "buildbot.reporters.gerrit": {
         "ci_common.results": "EXCEPTION FAILURE RETRY Results SUCCESS WARNINGS",
+        "ci_master.reporters.base": "ReporterBase",
     },
     "buildbot.reporters.gerrit_verify_status": {
-        "ci_common.results": ("CANCELLED EXCEPTION FAILURE RETRY SKIPPED SUCCESS WARNINGS"),
+        "ci_common.results": "CANCELLED EXCEPTION FAILURE RETRY SKIPPED SUCCESS WARNINGS",
         "ci_master.builds.interpolate": "Interpolate",
         "ci_master.builds.properties": "Properties",
+        "ci_master.reporters.base": "ReporterBase",
+        "ci_master.reporters.generators.build": "BuildStartEndStatusGenerator",
+        "ci_master.reporters.message": "MessageFormatterRenderable",
     },
     "buildbot.reporters.github": {
-        "ci_common.results": ("CANCELLED EXCEPTION FAILURE RETRY SKIPPED SUCCESS WARNINGS"),
+        "ci_common.results": "CANCELLED EXCEPTION FAILURE RETRY SKIPPED SUCCESS WARNINGS",
         "ci_master.builds.interpolate": "Interpolate",
         "ci_master.builds.properties": "Properties",
+        "ci_master.reporters.base": "ReporterBase",
+        "ci_master.reporters.generators.build": "BuildStartEndStatusGenerator",
+        "ci_master.reporters.generators.buildrequest": "BuildRequestGenerator",
+        "ci_master.reporters.message": "MessageFormatterRenderable",
     },
     "buildbot.reporters.gitlab": {
-        "ci_common.results": ("CANCELLED EXCEPTION FAILURE RETRY SKIPPED SUCCESS WARNINGS"),
+        "ci_common.results": "CANCELLED EXCEPTION FAILURE RETRY SKIPPED SUCCESS WARNINGS",
         "ci_master.builds.interpolate": "Interpolate",
         "ci_master.builds.properties": "Properties",
+        "ci_master.reporters.base": "ReporterBase",
+        "ci_master.reporters.generators.build": "BuildStartEndStatusGenerator",
+        "ci_master.reporters.generators.buildrequest": "BuildRequestGenerator",
+        "ci_master.reporters.message": "MessageFormatterRenderable",
+    },
+    "buildbot.reporters.http": {
+        "ci_master.reporters.base": "ReporterBase",
+        "ci_master.reporters.generators.build": "BuildStatusGenerator",
+        "ci_master.reporters.http": "HttpStatusPush",
+        "ci_master.reporters.message": "MessageFormatterFunction",
     },
     "buildbot.reporters.irc": {
-        "ci_common.results": ("CANCELLED EXCEPTION FAILURE RETRY SKIPPED SUCCESS WARNINGS"),
+        "ci_common.results": "CANCELLED EXCEPTION FAILURE RETRY SKIPPED SUCCESS WARNINGS",
     },
     "buildbot.reporters.mail": {
         "ci_master.builds.properties": "Properties",
+        "ci_master.reporters.base": "ENCODING ReporterBase",
+        "ci_master.reporters.generators.build": "BuildStatusGenerator",
+        "ci_master.reporters.generators.worker": "WorkerMissingGenerator",
+        "ci_master.reporters.mail": "Domain MailNotifier",
+        "ci_master.reporters.mailtext": "VALID_EMAIL VALID_EMAIL_ADDR",
+        "ci_master.reporters.message": "MessageFormatter MessageFormatterMissingWorker",
+        "ci_master.reporters.utils": "merge_reports_prop merge_reports_prop_take_first",
     },
     "buildbot.reporters.message": {
-        "ci_common.results": ("CANCELLED EXCEPTION FAILURE RETRY Results SKIPPED SUCCESS WARNINGS"),
+        "ci_common.results": (
+            "CANCELLED EXCEPTION FAILURE RETRY Results SKIPPED SUCCESS WARNINGS statusToString"
+        ),
         "ci_master.builds.properties": "Properties",
+        "ci_master.reporters.context": (
+            "create_context_for_build create_context_for_buildset create_context_for_worker "
+            "get_detected_status_text get_message_source_stamp_text get_message_summary_text "
+            "get_projects_text"
+        ),
+        "ci_master.reporters.message": (
+            "MessageFormatter MessageFormatterBase MessageFormatterBaseJinja "
+            "MessageFormatterEmpty MessageFormatterFunction MessageFormatterFunctionRaw "
+            "MessageFormatterMissingWorker MessageFormatterRenderable"
+        ),
+        "ci_master.reporters.templates": (
+            "default_body_template_html default_body_template_plain "
+            "default_missing_template_html default_missing_template_plain "
+            "default_missing_worker_subject_template default_subject_template"
+        ),
     },
     "buildbot.reporters.pushjet": {
         "ci_common.results": "CANCELLED EXCEPTION FAILURE SUCCESS WARNINGS",
+        "ci_master.reporters.base": "ENCODING ReporterBase",
+        "ci_master.reporters.generators.build": "BuildStatusGenerator",
+        "ci_master.reporters.message": "MessageFormatter",
+        "ci_master.reporters.utils": "merge_reports_prop merge_reports_prop_take_first",
     },
     "buildbot.reporters.pushover": {
         "ci_common.results": "CANCELLED EXCEPTION FAILURE SUCCESS WARNINGS",
+        "ci_master.reporters.base": "ENCODING ReporterBase",
+        "ci_master.reporters.generators.build": "BuildStatusGenerator",
+        "ci_master.reporters.message": "MessageFormatter",
+        "ci_master.reporters.utils": "merge_reports_prop merge_reports_prop_take_first",
     },
     "buildbot.reporters.telegram": {
         "ci_common.results": "CANCELLED EXCEPTION FAILURE RETRY SUCCESS WARNINGS",
@@ -308,10 +392,23 @@ TARGETS: dict[str, dict[str, str]] = {
     },
     "buildbot.reporters.utils": {
         "ci_common.results": "RETRY",
+        "ci_master.reporters.utils": (
+            "getDetailsForBuild getDetailsForBuilds getDetailsForBuildset getPreviousBuild "
+            "getResponsibleUsersForBuild getResponsibleUsersForSourceStamp getURLForBuild "
+            "getURLForBuildrequest get_details_for_buildrequest "
+            "get_responsible_users_for_buildset get_url_for_log get_url_for_log_raw "
+            "merge_reports_prop merge_reports_prop_take_first should_attach_log"
+        ),
     },
     "buildbot.reporters.words": {
-        "ci_common.results": ("CANCELLED EXCEPTION FAILURE RETRY SKIPPED SUCCESS WARNINGS"),
+        "ci_common.results": (
+            "CANCELLED EXCEPTION FAILURE RETRY SKIPPED SUCCESS WARNINGS statusToString"
+        ),
         "ci_master.builds.properties": "Properties",
+    },
+    "buildbot.reporters.zulip": {
+        "ci_master.reporters.base": "ReporterBase",
+        "ci_master.reporters.generators.build": "BuildStartEndStatusGenerator",
     },
     "buildbot.scheduler": {
         "ci_master.schedulers.basic": "AnyBranchScheduler Scheduler",

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ci_common.results import worst_status
+from ci_common.results import CANCELLED, worst_status
 from ci_master.data.context import Context
 from ci_master.data.model import (
     Buildset,
@@ -180,12 +180,14 @@ class Requests:
             request = self.open.pop(id, None)
             if request is None:
                 continue
-            self.waiting.pop(id, None)
+            waited = self.waiting.pop(id, None) is not None
             request.complete = True
             request.complete_at = self._context.now()
             request.results = results
             values = {"complete": True, "complete_at": request.complete_at, "results": results}
             self._context.store.update(schema.buildrequests, id, values)
+            if waited and results == CANCELLED:
+                self._tell(request, "cancel")
             self._tell(request, "complete")
             self.buildsets.request_ended(request.buildset, request)
 

@@ -1,0 +1,145 @@
+"""What message templates may say: the context of a build, a buildset or a missing worker."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ci_common.results import (
+    CANCELLED,
+    EXCEPTION,
+    FAILURE,
+    RETRY,
+    SKIPPED,
+    SUCCESS,
+    WARNINGS,
+    Results,
+    statusToString,
+)
+from ci_master.reporters.utils import getURLForBuild
+
+Context = dict[str, Any]
+
+
+def get_detected_status_text(
+    mode: Sequence[str] | None, results: int | None, previous_results: int | None
+) -> str:
+    """What has happened, in words, where the one who asked for ``mode`` would care."""
+    modes = mode or ()
+    changed = previous_results is not None and previous_results != results
+    if results is None:
+        return "not finished build"
+    if results == FAILURE:
+        is_new = changed and ("change" in modes or "problem" in modes)
+        return "new failure" if is_new else "failed build"
+    if results == WARNINGS:
+        return "problem in the build"
+    if results == SUCCESS:
+        return "restored build" if changed and "change" in modes else "passing build"
+    words = {EXCEPTION: "build exception", RETRY: "retry", CANCELLED: "cancelled build"}
+    if results in words:
+        return words[results]
+    return f"{statusToString(results)} build"
+
+
+def get_projects_text(source_stamps: Sequence[Mapping[str, Any]], master: Any) -> str:
+    """The projects of the source stamps; the master's title if they name none."""
+    projects = sorted({stamp["project"] for stamp in source_stamps if stamp["project"]})
+    return ", ".join(projects) or str(master.config.title)
+
+
+def get_message_source_stamp_text(source_stamps: Sequence[Mapping[str, Any]]) -> str:
+    """What was built, a line for each code base."""
+    lines = []
+    for stamp in source_stamps:
+        codebase = f" '{stamp['codebase']}'" if stamp["codebase"] else ""
+        branch = f"[branch {stamp['branch']}] " if stamp["branch"] else ""
+        patched = " (plus patch)" if stamp.get("patch") else ""
+        revision = stamp["revision"] or "HEAD"
+        lines.append(f"Build Source Stamp{codebase}: {branch}{revision}{patched}\n")
+    return "".join(lines)
+
+
+def get_message_summary_text(build: Mapping[str, Any], results: int | None) -> str:
+    """The outcome in a sentence."""
+    state = build.get("state_string") or ""
+    detail = f": {state}" if state else ""
+    if results in (SUCCESS, SKIPPED):
+        return "Build succeeded!"
+    if results == WARNINGS:
+        return f"Build Had Warnings{detail}"
+    if results == CANCELLED:
+        return "Build was cancelled"
+    if results is None:
+        return f"Build is not finished{detail}"
+    return f"BUILD FAILED{detail}"
+
+
+def create_context_for_build(
+    mode: Sequence[str] | None,
+    build: Mapping[str, Any],
+    is_buildset: bool,
+    master: Any,
+    blamelist: Sequence[str] | None,
+) -> Context:
+    """The context of one build, which has its details."""
+    buildset = build["buildset"]
+    stamps = buildset["sourcestamps"]
+    results = build["results"]
+    previous = build.get("prev_build")
+    previous_results = previous["results"] if previous else None
+    properties = build.get("properties") or {}
+    number = build.get("number")
+    url = build.get("url") or getURLForBuild(master, build["builderid"], number or 0)
+    return {
+        "results": results,
+        "result_names": Results,
+        "mode": mode,
+        "buildername": build["builder"]["name"],
+        "workername": properties.get("workername", ["<unknown>"])[0],
+        "buildset": buildset,
+        "build": build,
+        "is_buildset": is_buildset,
+        "projects": get_projects_text(stamps, master),
+        "previous_results": previous_results,
+        "status_detected": get_detected_status_text(mode, results, previous_results),
+        "build_url": url,
+        "buildbot_title": master.config.title,
+        "buildbot_url": master.config.buildbotURL,
+        "blamelist": list(blamelist or ()),
+        "summary": get_message_summary_text(build, results),
+        "sourcestamps": get_message_source_stamp_text(stamps),
+    }
+
+
+def create_context_for_buildset(
+    mode: Sequence[str] | None,
+    buildset: Mapping[str, Any],
+    builds: Sequence[Mapping[str, Any]],
+    master: Any,
+    blamelist: Sequence[str] | None,
+) -> Context:
+    """The context of a whole buildset; the builds have their details."""
+    stamps = buildset["sourcestamps"]
+    results = buildset["results"]
+    return {
+        "results": results,
+        "result_names": Results,
+        "mode": mode,
+        "buildset": buildset,
+        "builds": builds,
+        "is_buildset": True,
+        "projects": get_projects_text(stamps, master),
+        "status_detected": get_detected_status_text(mode, results, None),
+        "buildbot_title": master.config.title,
+        "buildbot_url": master.config.buildbotURL,
+        "blamelist": list(blamelist or ()),
+        "sourcestamps": get_message_source_stamp_text(stamps),
+    }
+
+
+def create_context_for_worker(master: Any, worker: Mapping[str, Any]) -> Context:
+    """The context of a worker that is missing."""
+    return {
+        "buildbot_title": master.config.title,
+        "buildbot_url": master.config.buildbotURL,
+        "worker": worker,
+    }

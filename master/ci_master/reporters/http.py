@@ -1,0 +1,150 @@
+"""Tells a web server of builds."""
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred, maybeDeferred
+
+from ci_common.aio import settle
+from ci_master.data.faults import configFault
+from ci_master.reporters.base import ReporterBase
+from ci_master.reporters.deferring import deferring
+from ci_master.reporters.generators.build import BuildStartEndStatusGenerator
+from ci_master.reporters.message import MessageFormatterFunction
+from ci_master.reporters.posting import Poster
+from ci_master.reporters.sending import TryAgain, Undelivered, with_retries
+
+#: "Too many requests": like an error of the server, it may go away.
+_TOO_MANY = 429
+
+
+class HttpStatusPush(ReporterBase):
+    """Posts reports to a web server as JSON.
+
+    Where nobody chose generators, these are the builds that begin and end. What cannot be
+    delivered for want of a connection, or because the server failed, is tried a few times.
+
+    :param serverUrl: where to post to.
+    :param auth: user and password; each may be a secret.
+    :param headers: more headers; their values may be secrets.
+    :param verify: False to accept any certificate; or the path of a file with the certificates
+        of those who may sign the server's.
+    :param cert: path of a file with our own certificate and key, or of one for each.
+    :param skip_encoding: whether the body goes out without a ``charset``.
+    """
+
+    name = "HttpStatusPush"
+
+    _poster: Poster | None = None
+
+    def checkConfig(
+        self,
+        serverUrl: Any,
+        auth: Any = None,
+        headers: Any = None,
+        debug: Any = None,
+        verify: Any = None,
+        cert: Any = None,
+        skip_encoding: bool = False,
+        generators: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Check the arguments."""
+        me = type(self).__name__
+        if isinstance(serverUrl, str) and not serverUrl.startswith(("http://", "https://")):
+            configFault(
+                f"serverUrl of {me} is {serverUrl!r}, which is no URL of a web server",
+                "write serverUrl='https://...'",
+            )
+        if isinstance(auth, list | tuple) and len(auth) != 2:
+            configFault(f"auth of {me} has {len(auth)} parts", "write auth=('user', 'password')")
+        if isinstance(auth, str):
+            configFault(f"auth of {me} is a string", "write auth=('user', 'password')")
+        if headers is not None and not isinstance(headers, Mapping):
+            configFault(f"headers of {me} are {headers!r}", "write headers={'Name': 'value'}")
+        super().checkConfig(generators=generators, **kwargs)
+
+    def reconfigService(
+        self,
+        serverUrl: Any,
+        auth: Any = None,
+        headers: Any = None,
+        debug: Any = None,
+        verify: Any = None,
+        cert: Any = None,
+        skip_encoding: bool = False,
+        generators: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Post there from now on."""
+        self.serverUrl = serverUrl
+        self.auth = auth
+        self.headers = headers
+        self.skip_encoding = skip_encoding
+        self._how = (verify, cert)
+        return self._change(generators, kwargs)
+
+    @deferring
+    async def _change(self, generators: Any, more: dict[str, Any]) -> None:
+        await settle(super().reconfigService(generators=generators, **more))
+        await self._hang_up()
+
+    def stopService(self) -> Deferred[Any]:
+        """Stop; fires when no connection is left."""
+        return super().stopService().addCallback(lambda _: self._hang_up())
+
+    def _hang_up(self) -> Deferred[Any]:
+        poster, self._poster = self._poster, None
+        return maybeDeferred(lambda: None if poster is None else poster.close())
+
+    def _create_default_generators(self) -> list[Any]:
+        whole = MessageFormatterFunction(_build_of, "json")
+        return [BuildStartEndStatusGenerator(start_formatter=whole, end_formatter=whole)]
+
+    @deferring
+    async def sendMessage(self, reports: list[dict[str, Any]]) -> None:
+        """Post the body of each report."""
+        for report in reports:
+            await self.post(report["body"])
+
+    async def post(self, body: Any) -> None:
+        """Post something as JSON.
+
+        :raises Undelivered: if the server did not take it.
+        """
+        url, headers = await self._destination()
+        text = json.dumps(body, default=str).encode()
+
+        async def attempt() -> None:
+            if self._poster is None:
+                self._poster = Poster(self.site.clock, *self._how)
+            code, answer = await self._poster.post(url, text, headers)
+            if not self.is_status_2xx(code):
+                kind = TryAgain if code >= 500 or code == _TOO_MANY else Undelivered
+                raise kind(f"{url} answered {code}: {answer[:300]}")
+
+        await with_retries(self.site.clock, attempt)
+
+    async def _destination(self) -> tuple[str, dict[str, str]]:
+        """Where to post to, and the headers; secrets are looked up each time, and may change."""
+        render = self.site.render
+        plain = "application/json" if self.skip_encoding else "application/json; charset=utf-8"
+        headers = {"Content-Type": plain}
+        for name, value in (self.headers or {}).items():
+            headers[str(name)] = str(await render(value))
+        auth = await render(self.auth)
+        if auth:
+            user, password = auth
+            both = base64.b64encode(f"{user}:{password}".encode()).decode()
+            headers["Authorization"] = f"Basic {both}"
+        return str(await render(self.serverUrl)), headers
+
+    def is_status_2xx(self, code: int) -> bool:
+        """Whether the server took it."""
+        return code // 100 == 2
+
+
+def _build_of(context: Mapping[str, Any]) -> Any:
+    return context["build"]

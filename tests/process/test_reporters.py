@@ -1,0 +1,190 @@
+"""Reporters in a real master, with receivers on this machine."""
+
+import json
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, cast
+from urllib.parse import urlencode
+
+import pytest
+
+from ci_common.results import FAILURE, SUCCESS
+from tests.process.farm import Farm, Master, wait_until
+
+pytestmark = pytest.mark.process
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@contextmanager
+def serving(server: socketserver.BaseServer) -> Iterator[int]:
+    """Have a server serve in a thread; gives its port."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield int(cast(Any, server).server_address[1])
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Takes what is posted; answers as the test says."""
+
+    protocol_version = "HTTP/1.1"
+    posts: list[tuple[dict[str, str], dict[str, Any]]]
+    answers: list[int]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        code = self.answers.pop(0) if self.answers else 200
+        if code == 200:
+            self.posts.append((dict(self.headers), json.loads(body)))
+        self.send_response(code)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+class MailServer(socketserver.StreamRequestHandler):
+    """Speaks as much SMTP as it takes to get a message."""
+
+    mails: list[tuple[str, list[str], EmailMessage]]
+
+    def say(self, text: str) -> None:
+        self.wfile.write(text.encode() + b"\r\n")
+
+    def handle(self) -> None:
+        sender, recipients = "", []
+        self.say("220 test ESMTP")
+        while line := self.rfile.readline().decode().strip():
+            verb = line[:4].upper()
+            if verb == "MAIL":
+                sender = line.partition("<")[2].partition(">")[0]
+            elif verb == "RCPT":
+                recipients.append(line.partition("<")[2].partition(">")[0])
+            elif verb == "DATA":
+                self.say("354 go on")
+                lines = []
+                while (data := self.rfile.readline()) != b".\r\n":
+                    lines.append(data.removeprefix(b"."))
+                message = message_from_bytes(b"".join(lines), policy=policy.default)
+                self.mails.append((sender, recipients, cast(EmailMessage, message)))
+            elif verb == "QUIT":
+                self.say("221 bye")
+                return
+            self.say("250 ok")
+
+
+BUILDERS = """
+builder('good', sh('echo fine'))
+builder('bad', sh('echo alas; exit 3'), tags=['tagged'])
+force_all()
+"""
+
+
+def started(farm: Farm, body: str) -> Master:
+    master = farm.master()
+    secrets = master.home / "secrets"
+    secrets.mkdir(mode=0o700)
+    (secrets / "pass").touch(mode=0o600)
+    (secrets / "pass").write_text("open sesame")
+    master.configure(BUILDERS + body)
+    master.start()
+    farm.worker(master)
+    master.wait_for_worker()
+    return master
+
+
+def test_a_web_server_is_told_of_the_beginning_and_the_end_of_a_build(farm: Farm) -> None:
+    receiver = type("Here", (Receiver,), {"posts": [], "answers": [503]})
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), receiver)) as port:
+        master = started(
+            farm,
+            f"""
+c['secretsProviders'] = [secrets.SecretInAFile('secrets')]
+c['services'] = [reporters.HttpStatusPush(
+    'http://127.0.0.1:{port}/hook', auth=('ci', util.Secret('pass')),
+    headers={{'X-Farm': 'north'}})]
+""",
+        )
+        build = master.forced("good")
+        posts = wait_until(lambda: len(receiver.posts) >= 2 and receiver.posts, "both reports")
+        assert master.stop() == 0
+    begin, end = (body for _, body in posts)
+    assert begin["complete"] is False
+    assert begin["results"] is None
+    assert end["complete"] is True
+    assert end["results"] == SUCCESS
+    for body in (begin, end):
+        assert body["buildid"] == build["buildid"]
+        assert body["builder"]["name"] == "good"
+        assert body["url"].endswith(f"#/builders/{build['builderid']}/builds/1")
+        assert body["buildset"]["sourcestamps"]
+        assert body["properties"]["scheduler"][0] == "force"
+    headers, _ = posts[0]
+    assert headers["Authorization"] == "Basic Y2k6b3BlbiBzZXNhbWU="
+    assert headers["X-Farm"] == "north"
+    assert headers["Content-Type"].startswith("application/json")
+    assert "Traceback" not in master.log()
+
+
+def test_a_failed_build_is_mailed_with_its_log(farm: Farm) -> None:
+    here = type("Here", (MailServer,), {"mails": []})
+    with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), here)) as port:
+        master = started(
+            farm,
+            f"""
+c['schedulers'].append(schedulers.AnyBranchScheduler(name='all', builderNames=['bad']))
+c['services'] = [reporters.MailNotifier(
+    fromaddr='CI <ci@example.org>', relayhost='127.0.0.1', smtpPort={port},
+    lookup='example.org', extraRecipients=['all@example.org'],
+    extraHeaders={{'X-Builder': util.Property('buildername')}},
+    generators=[reporters.BuildStatusGenerator(mode='failing', add_logs=['stdio'])])]
+""",
+        )
+        master.forced("good")
+        change = urlencode({"author": "dara", "comments": "Try this", "branch": "main"})
+        master.rest.open("POST", "/change_hook/base", change.encode(), FORM)
+        ((sender, recipients, mail),) = wait_until(lambda: here.mails, "the mail")
+        (build,) = master.rest.all("builders/bad/builds")
+        assert build["results"] == FAILURE
+        assert master.stop() == 0
+    assert sender == "ci@example.org"
+    assert sorted(recipients) == ["all@example.org", "dara@example.org"]
+    assert mail["To"] == "dara@example.org"
+    assert mail["CC"] == "all@example.org"
+    assert mail["X-Builder"] == "bad"
+    assert mail["Subject"] == "bad: failed build - Test"
+    body = mail.get_body()
+    assert body is not None
+    assert f"/builders/{build['builderid']}/builds/1" in body.get_content()
+    attached = {part.get_filename(): part.get_content() for part in mail.iter_attachments()}
+    assert "alas\n" in attached["shell.stdio"]
+    assert "Traceback" not in master.log()
+
+
+def test_a_receiver_that_is_away_holds_no_build_up(farm: Farm) -> None:
+    master = started(
+        farm,
+        """
+c['services'] = [
+    reporters.HttpStatusPush('http://127.0.0.1:9/', name='away'),
+    reporters.MailNotifier('ci@example.org', '127.0.0.1', smtpPort=9,
+                           extraRecipients=['all@example.org']),
+]
+""",
+    )
+    assert master.forced("good")["results"] == SUCCESS
+    assert master.forced("bad")["results"] == FAILURE
+    assert master.stop() == 0
+    assert "was stopped before it had reported" in master.log()
