@@ -51,12 +51,20 @@ class Cluster:
     def start(self) -> None:
         """Start it; returns when it answers."""
         self._run("initdb", "-D", self._data, "-U", "tests", "-A", "trust", "-E", "UTF8", "-N")
+        self.resume()
+
+    def resume(self) -> None:
+        """Start it again after :meth:`halt`."""
         options = (
             f"-p {self.port} -k {self.directory} -c listen_addresses=127.0.0.1 -c fsync=off"
             " -c max_connections=60"
         )
         log = self.directory / "server.log"
         self._run("pg_ctl", "-D", self._data, "-w", "-l", log, "start", "-o", options)
+
+    def halt(self) -> None:
+        """Cut all connections and stop it; what was committed is kept."""
+        self._run("pg_ctl", "-D", self._data, "-m", "fast", "-w", "stop")
 
     def stop(self) -> None:
         """Stop it, and remove what it left."""

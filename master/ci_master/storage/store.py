@@ -5,13 +5,13 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, func, literal, select, union_all
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorFromThreads, IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from ci_master.storage.engine import database_url, open_engine
+from ci_master.storage.engine import database_url, may_pass, open_engine
 from ci_master.storage.schema import metadata
 from ci_master.storage.writer import (
     AfterCommit,
@@ -27,6 +27,9 @@ from ci_master.storage.writer import (
 T = TypeVar("T")
 
 READERS = 3
+
+#: Seconds for which a master that stops waits for a database that is away.
+LAST_TRIES_S = 10.0
 
 
 class Store:
@@ -51,6 +54,7 @@ class Store:
         self._hand_over_due = False
         self._idle: list[Deferred[None]] = []
         self._closed = False
+        self._last_tries: IDelayedCall | None = None
         self._writer: Writer | None = None
         self._engines: list[Engine] = []
         self._reader: Engine | None = None
@@ -68,14 +72,22 @@ class Store:
         self._writer.start()
         self._next_ids = await self.read(_next_ids)
 
+    def hurry(self) -> None:
+        """The master stops: do not wait for ever if the database is away."""
+        if self._writer is not None and self._last_tries is None:
+            self._last_tries = self._clock.callLater(LAST_TRIES_S, self._writer.give_up)
+
     async def close(self) -> None:
         """Write what waits, then disconnect."""
+        self.hurry()
         while self._busy or self._waiting:
             self._hand_over()
             idle: Deferred[None] = Deferred()
             self._idle.append(idle)
             await idle
         self._closed = True
+        if self._last_tries is not None and self._last_tries.active():
+            self._last_tries.cancel()
         if self._writer is not None:
             self._writer.stop()
         if self._readers.started:
@@ -105,7 +117,11 @@ class Store:
         """Run a function of the connection, in order; nobody waits, a failure is logged."""
 
         def told(answer: Any) -> None:
-            if isinstance(answer, Failure):
+            if not isinstance(answer, Failure):
+                return
+            if answer.value is not None and may_pass(answer.value):
+                self.log.error("a write failed: {reason}", reason=answer.getErrorMessage())
+            else:
                 self.log.failure("a write failed", failure=answer)
 
         self._ask(Work(function, told))

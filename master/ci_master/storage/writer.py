@@ -93,6 +93,10 @@ class Writer:
         """Hand over a batch; ``done`` will be called once for it."""
         self._batches.put(batch)
 
+    def give_up(self) -> None:
+        """From now on, what cannot be written at once fails."""
+        self._stopping.set()
+
     def stop(self) -> None:
         """End the thread once the batches handed over are done. Blocks until then."""
         self._stopping.set()
@@ -112,14 +116,20 @@ class Writer:
                 return self._commit(batch)
             except Exception as error:
                 self._drop_connection()
-                if not may_pass(error) or self._stopping.is_set():
+                if may_pass(error) and self._stopping.is_set():
+                    self.log.error(
+                        "the database stays away ({reason}): {count} writes are lost",
+                        reason=_reason(error),
+                        count=len(batch),
+                    )
+                    return _all_failed(batch, Failure())
+                if not may_pass(error):
                     self.log.failure("a batch of {count} writes failed", count=len(batch))
                     return _all_failed(batch, Failure())
-                reason = error.orig if isinstance(error, DBAPIError) else error
                 self.log.warn(
                     "the database does not take writes ({reason}); trying again in {wait_s} s,"
                     " {count} writes wait",
-                    reason=str(reason).strip(),
+                    reason=_reason(error),
                     wait_s=wait_s,
                     count=len(batch),
                 )
@@ -197,6 +207,10 @@ class Writer:
                 connection.close()
             except DBAPIError as error:
                 self.log.debug("closing the connection: {error}", error=error)
+
+
+def _reason(error: Exception) -> str:
+    return str(error.orig if isinstance(error, DBAPIError) else error).strip()
 
 
 def _within_savepoint(connection: Connection, function: Callable[[Connection], Any]) -> Any:

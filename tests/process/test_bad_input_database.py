@@ -1,0 +1,147 @@
+"""A database that goes away while the master runs, and comes back."""
+
+import contextlib
+import http.client
+import json
+import sqlite3
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from ci_common.results import SUCCESS
+from tests import postgres
+from tests.conftest import missing
+from tests.process.farm import Farm, Master, wait_until
+
+pytestmark = pytest.mark.process
+
+CONFIG = """
+builder('quick', sh('echo quick'))
+builder('gated', sh('echo begun; until test -e go; do sleep 0.05; done; echo ended'))
+force_all()
+"""
+
+
+@pytest.fixture
+def cluster() -> Iterator[postgres.Cluster]:
+    """A server for one test, which may stop it."""
+    reason = postgres.why_unavailable()
+    if reason is not None:
+        missing(reason)
+    own = postgres.Cluster()
+    own.start()
+    yield own
+    own.stop()
+
+
+def answer(master: Master, method: str, path: str, body: object = None) -> tuple[int, object]:
+    """Status and JSON of whatever is answered; status 0 if nothing is, within a short time."""
+    connection = http.client.HTTPConnection("127.0.0.1", master.www_port, timeout=3)
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    with contextlib.closing(connection):
+        try:
+            data = None if body is None else json.dumps(body)
+            connection.request(method, f"/api/v2/{path}", data, headers)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+        except TimeoutError:
+            return 0, None
+
+
+def force(master: Master, builder: str) -> tuple[int, object]:
+    """Ask for a build, without a word of what comes of it."""
+    params = {"builderNames": [builder]}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "force", "params": params}
+    return answer(master, "POST", "forceschedulers/force", call)
+
+
+def test_postgresql_may_restart_while_builds_run(farm: Farm, cluster: postgres.Cluster) -> None:
+    master = farm.master(cluster.new_database())
+    master.configure(CONFIG)
+    master.start()
+    farm.worker(master)
+    master.wait_for_worker()
+    before = master.forced("quick")
+    running = master.force("gated")
+    build = master.build_of(running)
+    wait_until(lambda: "shell" in master.steps(build), "the step")
+    wait_until(lambda: "begun" in master.log_text(build, "shell"), "its output")
+
+    cluster.halt()
+    assert master.daemon is not None
+    # Asked for in vain or for later: but the master lives, and says what it waits for.
+    (farm.directory / "w1" / "gated" / "build" / "go").touch()
+    outcomes = [force(master, "quick") for _ in range(2)]
+    wait_until(lambda: "the database does not take writes" in master.log(), "a word in the log")
+    began = time.monotonic()
+    status, _ = answer(master, "GET", "workers")
+    assert time.monotonic() - began < 2.5, "the master does not answer while it waits"
+    assert status in (200, 500, 503)
+    assert master.daemon.is_running()
+
+    cluster.resume()
+    wait_until(lambda: answer(master, "GET", "builds")[0] == 200, "the database's return")
+    assert master.finished(running)["results"] == SUCCESS
+    assert len(master.rest.all(f"buildrequests/{running}/builds")) == 1
+    assert master.log_text(build, "shell") == "begun\nended\n"
+    # What was accepted, then or without a word to us, is built.
+    accepted = [one for status, one in outcomes if status == 200]
+    wait_until(
+        lambda: all(one["complete"] for one in master.rest.all("buildrequests")),
+        "the end of all requests",
+    )
+    found = master.rest.all("buildrequests")
+    assert len(found) >= 2 + len(accepted)
+    assert all(one["results"] == SUCCESS for one in found)
+    assert master.rest.one(f"builds/{before['buildid']}")["results"] == SUCCESS
+    assert master.forced("quick")["results"] == SUCCESS
+    assert master.log().count("\n") < 400
+    assert master.stop() == 0
+
+
+def test_sqlite_may_be_locked_by_another_program_for_a_while(farm: Farm) -> None:
+    master = farm.master()
+    master.configure(CONFIG)
+    master.start()
+    farm.worker(master)
+    master.wait_for_worker()
+    other = sqlite3.connect(master.home / "state.sqlite", isolation_level=None)
+    with contextlib.closing(other):
+        other.execute("BEGIN IMMEDIATE")
+        status, _ = force(master, "quick")
+        assert status == 0  # not stored yet: so nobody is told that it is
+        assert master.rest.all("workers")
+        other.execute("ROLLBACK")
+    (request,) = wait_until(lambda: master.rest.all("buildrequests"), "the request")
+    assert master.finished(request["buildrequestid"])["results"] == SUCCESS
+    assert master.stop() == 0
+
+
+def test_a_master_is_stopped_although_its_database_is_away(
+    farm: Farm, cluster: postgres.Cluster
+) -> None:
+    master = farm.master(cluster.new_database())
+    master.configure(CONFIG)
+    master.start()
+    worker = farm.worker(master)
+    assert worker is not None
+    master.wait_for_worker()
+    running = master.force("gated")
+    build = master.build_of(running)
+    wait_until(lambda: "shell" in master.steps(build), "the step")
+    cluster.halt()
+    assert master.daemon is not None
+    master.daemon.process.terminate()
+    with contextlib.suppress(Exception):
+        master.daemon.process.wait(25)
+    stopped = not master.daemon.is_running()
+    cluster.resume()
+    if not stopped:
+        master.daemon.process.wait(25)
+    assert stopped, "it waited for its database"
+    (farm.directory / "w1" / "gated" / "build" / "go").touch()
+    worker.stop()
+    master.start()
+    farm.worker(master)
+    assert master.finished(running)["results"] == SUCCESS
