@@ -23,6 +23,11 @@ def duration(seconds: float | None) -> str:
     return f"{days} d {hours} h" if hours and days < 14 else f"{days} d"
 
 
+def stretch(seconds: float) -> str:
+    """A long duration without its seconds: ``31 min``, ``2 h 05 min``."""
+    return duration(seconds // 60 * 60) if seconds >= 300 else duration(seconds)
+
+
 def rough(seconds: float) -> str:
     """A duration in its largest unit: ``40 s``, ``4 min``, ``2 h``, ``3 d``."""
     whole = max(0, round(seconds))

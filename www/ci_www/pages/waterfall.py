@@ -16,15 +16,17 @@ from ci_www.pages.wf_boxes import (
     column_bands,
     column_boxes,
     merged,
-    run_box,
 )
+from ci_www.pages.wf_layout import fitting_axis
 from ci_www.pages.wf_time import Axis, AxisTick, Stretch
 from ci_www.pages.wf_wanted import DEFAULT_S, Wanted, wanted_from
-from ci_www.pages.words import BROKEN, Mark, kind_of, mark_of
+from ci_www.pages.words import BROKEN, WORDS, Kind, Mark, kind_of, mark_of
 
 COLUMNS = 25
 CHANGES = 190
 _NEAR_PX = 18
+#: Room for columns in a window of 1440 pixels.
+_WIDTH = 1120
 
 
 @dataclass(slots=True)
@@ -44,7 +46,7 @@ class Column:
     """A builder."""
 
     builder: BuilderNow
-    x: int
+    x: float  # in percent
     boxes: list[Box]
     bands: list[Band]
 
@@ -72,8 +74,11 @@ class WaterfallView:
     folds: list[tuple[Stretch, str]]
     dots: list[ChangeDot]
     height: int
-    width: int
-    now_y: float | None
+    width: int  # the least of all columns together
+    share: float  # of a column, in percent
+    scale: float
+    legend: list[Mark]
+    bands: set[str]
     twin: list[TwinRow]
     tags: list[tuple[str, str, str]]  # tag, in/out/empty, URL
     older: str
@@ -148,28 +153,34 @@ def waterfall_view(
         chosen = [one for one in chosen if one.id in bad]
     if not wanted.empty:
         chosen = [one for one in chosen if of[one.id]]
-    busy = [(b.started_at, b.complete_at if b.complete_at is not None else now) for b in builds]
-    busy += [(c.when, c.when) for c in changes]
-    axis = Axis(wanted.start, wanted.end, busy, scale=wanted.scale, fold=wanted.fold)
     many = sum(map(len, of.values())) > MOST_BOXES
-    here = wanted.url(frozen=False)
-    here += "" if "?" in here else "?"
+    runs = {one.id: merged(of[one.id], 0 if many else MOST_BOXES) for one in chosen}
+    axis = fitting_axis(
+        wanted.start,
+        wanted.end if wanted.frozen else wanted.end + 1,
+        runs.values(),
+        [(c.when, c.when) for c in changes],
+        now=now,
+        scale=wanted.scale,
+        fold=wanted.fold,
+        steps=wanted.steps,
+    )
+    zoom = wanted.url(frozen=False)
+    zoom += "" if "?" in zoom else "?"
+    share = round(100 / max(1, len(chosen)), 4)
+    room = max(COLUMN, _WIDTH // max(1, len(chosen)))
     columns = []
     for place, one in enumerate(chosen):
-        x = place * COLUMN
         rows = [worker_rows[w.id] for w in one.workers if w.id in worker_rows]
-        if many:
-            boxes = [
-                run_box(run, axis, x, one.name, here) if len(run) > 1
-                else column_boxes(run, axis, x, one.segment, one.name, now=now, steps="0")[0]
-                for run in merged(of[one.id], 0)
-            ]  # fmt: skip
-        else:
-            boxes = column_boxes(
-                of[one.id], axis, x, one.segment, one.name, now=now, steps=wanted.steps
-            )
-        columns.append(Column(one, x, boxes, column_bands(rows, past.moments, axis, x, now=now)))
+        boxes = column_boxes(
+            runs[one.id], axis, one.segment, one.name, now=now, steps=wanted.steps, width=room,
+            zoom=zoom,
+        )  # fmt: skip
+        bands = column_bands(rows, past.moments, axis, now=now)
+        columns.append(Column(one, round(place * share, 4), boxes, bands))
     lowest = max((b.y + b.height for c in columns for b in c.boxes), default=0.0)
+    kinds: set[Kind] = {box.kind for column in columns for box in column.boxes}
+    kinds |= {step.kind for column in columns for box in column.boxes for step in box.steps}
     names = {one.id: one for one in chosen}
     return WaterfallView(
         wanted=wanted,
@@ -177,21 +188,24 @@ def waterfall_view(
         total=total,
         ticks=axis.ticks(zone),
         folds=[
-            (s, f"{times.duration(s.high - s.low)} without events")
+            (s, f"{times.stretch(s.high - s.low)} without events")
             for s in axis.stretches
             if s.folded
         ],
         dots=change_dots(changes, axis),
         height=int(max(axis.height, lowest, 60)) + 8,
         width=max(1, len(columns)) * COLUMN,
-        now_y=None if wanted.frozen else 0.5,
+        share=share,
+        scale=axis.scale,
+        legend=[Mark(kind, word) for kind, word in WORDS.items() if kind in kinds],
+        bands={band.kind for column in columns for band in column.bands},
         twin=_twin(builds, names, now),
         tags=[(tag, _side(tag, wanted), wanted.toggle(tag)) for tag in all_tags],
         older=wanted.shifted(-1),
         newer=wanted.shifted(1) if wanted.end < now - 60 else "",
         permalink=wanted.url(start=wanted.start, end=wanted.end, frozen=True),
-        zoom_in=wanted.url(scale=min(64.0, wanted.scale * 2)) if wanted.scale < 64 else "",
-        zoom_out=wanted.url(scale=max(0.5, wanted.scale / 2)) if wanted.scale > 0.5 else "",
+        zoom_in=wanted.url(scale=min(64.0, axis.scale * 2)) if axis.scale < 64 else "",
+        zoom_out=wanted.url(scale=max(0.5, axis.scale / 2)) if axis.scale > 0.5 else "",
         last_active=_around(wanted, past.last_active),
         left=wanted.url(col=max(0, wanted.col - COLUMNS)) if wanted.col else "",
         right=wanted.url(col=wanted.col + COLUMNS) if wanted.col + COLUMNS < total else "",

@@ -9,15 +9,19 @@ from ci_www.pages.times import duration
 from ci_www.pages.wf_time import Axis
 from ci_www.pages.words import BROKEN, WORDS, Kind, kind_of
 
-#: The least height of a box: when a minute has few pixels, and else (room for its number).
-LEAST, LEAST_WITH_TEXT = 8.0, 12.0
 #: Height of a line of text or of a step, and the gap between boxes.
-LINE, GAP = 14.0, 1.0
+LINE, GAP = 15.0, 2.0
+#: Boxes lower than this have no text.
+LEAST_WITH_TEXT = 12.0
+#: Least width of a column.
 COLUMN = 140
 #: More boxes than this: runs of equal results are merged.
 MOST_BOXES = 1500
 
 _CHARACTER = 6.4
+
+#: Builds that one box stands for, newest first: usually one.
+Run = list[Any]
 
 
 @dataclass(slots=True)
@@ -35,17 +39,16 @@ class StepBox:
 class Box:
     """A build, or a run of builds that were merged."""
 
-    x: int
     y: float
     height: float
     kind: Kind
     url: str
     label: str  # for those who do not see it
     lines: list[str]
-    true_y: float | None  # where its start really is, if the box was pushed away from it
     stamps: str
-    started_at: int
     running: bool
+    lane: int = 0  # builds of a builder that ran at the same time are side by side
+    lanes: int = 1
     steps: list[StepBox] = field(default_factory=list)
 
 
@@ -53,7 +56,6 @@ class Box:
 class Band:
     """A stretch of time in which the column could not work."""
 
-    x: int
     y: float
     height: float
     kind: str  # off, pau
@@ -68,89 +70,153 @@ def fit(text: str, width: float) -> str:
     return text[: room - 1] + "\u2026" if room > 3 else ""
 
 
+def span(run: Run, now: float) -> tuple[float, float]:
+    """When a run began and ended; at least a second, for times are stored in seconds."""
+    begin = min(build.started_at for build in run)
+    end = max(build.complete_at if build.complete_at is not None else now for build in run)
+    return begin, max(end, begin + 1.0)
+
+
+def least_height(run: Run, *, steps: bool, line: float) -> float:
+    """The height that a box needs, with the gap below it.
+
+    :param steps: whether each step is to have a line.
+    :param line: the height of a box without steps.
+    """
+    if steps and len(run) == 1 and len(run[0].steps) > 1:
+        return LINE * (len(run[0].steps) + 1) + 1 + GAP
+    return line + GAP
+
+
+def lanes_of(spans: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
+    """(lane, number of lanes) for each span, so that those at the same time are side by side."""
+    found = [(0, 1)] * len(spans)
+    group: list[tuple[int, int]] = []  # (index, lane) of what overlaps
+    ends: list[float] = []
+
+    def close() -> None:
+        for index, lane in group:
+            found[index] = (lane, len(ends))
+        group.clear()
+        ends.clear()
+
+    for index in sorted(range(len(spans)), key=lambda i: spans[i]):
+        begin, end = spans[index]
+        if ends and begin >= max(ends):
+            close()
+        lane = next((i for i, last in enumerate(ends) if last <= begin), len(ends))
+        ends[lane : lane + 1] = [end]
+        group.append((index, lane))
+    close()
+    return found
+
+
 def column_boxes(
-    builds: Iterable[Any], axis: Axis, x: int, segment: str, name: str, *, now: float, steps: str
+    runs: Sequence[Run],
+    axis: Axis,
+    segment: str,
+    name: str,
+    *,
+    now: float,
+    steps: str,
+    width: float = COLUMN,
+    zoom: str = "",
 ) -> list[Box]:
     """The boxes of one builder, newest on top, none over another.
 
-    :param builds: :class:`ci_master.data.views.BoxBuild`.
-    :param steps: ``1`` always shows steps, ``0`` never, empty where they have room.
+    :param runs: of :class:`ci_master.data.views.BoxBuild`.
+    :param steps: ``0`` never shows steps; else they are shown where they have room.
+    :param width: of the column, for what text fits.
+    :param zoom: URL to which the range of a run of several builds is added.
     """
+    spans = [span(run, now) for run in runs]
     boxes: list[Box] = []
-    below = 0.0
-    least = LEAST_WITH_TEXT if axis.scale >= 2 else LEAST
-    ordered = sorted(builds, key=lambda b: (-(b.complete_at or now), -b.number))
-    for build in ordered:
-        end = build.complete_at if build.complete_at is not None else now
-        top, bottom = axis.y(end), axis.y(build.started_at)
-        true_y = None
-        if top < below:
-            true_y, top = bottom, below
-        height = max(least, bottom - top)
-        if steps == "1" and build.steps:
-            height = max(height, LINE * len(build.steps))
-        box = _box(build, x, top, height, segment, name, end)
-        if true_y is not None and abs(true_y - (top + height)) > 2:
-            box.true_y = true_y
-        if build.steps and steps != "0" and (
-            height >= LINE * len(build.steps) and len(build.steps) > 1
-        ):  # fmt: skip
-            box.steps = _step_boxes(build, top, height, now)
+    for run, (begin, end), (lane, lanes) in zip(runs, spans, lanes_of(spans), strict=True):
+        top = axis.y(end)
+        height = max(4.0, round(axis.y(begin) - top - GAP, 1))
+        room = width / lanes - 32
+        if len(run) > 1:
+            box = _run_box(run, top, height, name, zoom)
+        else:
+            box = _box(run[0], top, height, segment, name, now, room)
+            tall = height >= LINE * (len(run[0].steps) + 1)
+            if tall and steps != "0" and len(run[0].steps) > 1:
+                box.steps = _step_boxes(run[0], top, height, now, room)
+        box.lane, box.lanes = lane, lanes
         boxes.append(box)
-        below = round(top + height + GAP, 1)
-    return boxes
+    return sorted(boxes, key=lambda box: box.y)
 
 
-def _box(build: Any, x: int, top: float, height: float, segment: str, name: str, end: float) -> Box:
+def _box(
+    build: Any, top: float, height: float, segment: str, name: str, now: float, room: float
+) -> Box:
     running = build.complete_at is None
     kind = kind_of(build.results, complete=not running)
-    took = duration(end - build.started_at)
+    took = duration((now if running else build.complete_at) - build.started_at)
     failing = next((step.name for step in build.steps if kind_of(step.results) in BROKEN), "")
+    if running and not failing:
+        failing = next((step.name for step in build.steps if step.complete_at is None), "")
     lines: list[str] = []
     if height >= LEAST_WITH_TEXT:
-        lines.append(fit(f"#{build.number} {failing or took}", COLUMN - 30))
-    if height >= 2 * LINE and failing:
-        lines.append(fit(took, COLUMN - 30))
+        full = f"#{build.number} {failing} \u00b7 {took}" if failing else f"#{build.number} {took}"
+        if len(full) * _CHARACTER > room and failing:
+            lines.append(fit(f"#{build.number} {failing}", room))
+            if height >= 2 * LINE:
+                lines.append(fit(took, room))
+        else:
+            lines.append(fit(full, room))
     label = f"{name} #{build.number} {WORDS[kind]}, {took}"
     if failing:
         label += f", {failing}"
     return Box(
-        x=x,
         y=round(top, 1),
-        height=round(height, 1),
+        height=height,
         kind=kind,
         url=urls.build(segment, build.number),
         label=label,
         lines=lines,
-        true_y=None,
         stamps=" ".join(map(str, build.stampids)),
-        started_at=build.started_at,
         running=running,
     )
 
 
-def _step_boxes(build: Any, top: float, height: float, now: float) -> list[StepBox]:
-    """The steps, the last one on top; each has room for its name."""
+def _run_box(run: Run, top: float, height: float, name: str, zoom: str) -> Box:
+    """One box for a run of builds with equal results; a click zooms in."""
+    first, last = run[-1], run[0]
+    kind = kind_of(last.results)
+    text = f"{len(run)} {WORDS[kind]}"
+    return Box(
+        y=round(top, 1),
+        height=height,
+        kind=kind,
+        url=f"{zoom}&from={first.started_at}&to={(last.complete_at or last.started_at) + 60}",
+        label=f"{name}: {len(run)} builds, {WORDS[kind]}",
+        lines=[text] if height >= LEAST_WITH_TEXT else [],
+        stamps="",
+        running=False,
+    )
+
+
+def _step_boxes(build: Any, top: float, height: float, now: float, room: float) -> list[StepBox]:
+    """The steps below the line with the build's number, the last one on top."""
     spans = [
         max(0.0, (step.complete_at if step.complete_at is not None else now) - step.started_at)
         for step in build.steps
     ]
-    spare = height - LINE * len(spans)
-    whole = sum(spans) or 1
+    spare = height - 1 - LINE * (len(spans) + 1)
+    weights = [took or 0.1 for took in spans]  # steps of no second share what is left
+    whole = sum(weights)
     boxes = []
-    y = top
-    for step, span in reversed(list(zip(build.steps, spans, strict=True))):
-        tall = LINE + spare * span / whole
+    y = top + LINE
+    for step, took, weight in reversed(list(zip(build.steps, spans, weights, strict=True))):
+        tall = LINE + spare * weight / whole
         kind = kind_of(step.results, complete=step.complete_at is not None)
-        text = f"#{build.number} {step.name}" if y == top else step.name
+        time = duration(took)
+        text = f"{step.name} \u00b7 {time}"
+        if len(text) * _CHARACTER > room + 12:
+            text = fit(step.name, room + 12)
         boxes.append(
-            StepBox(
-                round(y, 1),
-                round(tall, 1),
-                kind,
-                fit(text, COLUMN - 30),
-                f"{step.name}: {WORDS[kind]}, {duration(span)}",
-            )
+            StepBox(round(y, 1), round(tall, 1), kind, text, f"{step.name}: {WORDS[kind]}, {time}")
         )
         y += tall
     return boxes
@@ -173,29 +239,8 @@ def merged(builds: Sequence[Any], most: int = MOST_BOXES) -> list[list[Any]]:
     return runs
 
 
-def run_box(run: list[Any], axis: Axis, x: int, name: str, here: str) -> Box:
-    """One box for a run of builds with equal results; a click zooms in."""
-    first, last = run[-1], run[0]
-    top, bottom = axis.y(last.complete_at or last.started_at), axis.y(first.started_at)
-    kind = kind_of(last.results)
-    height = max(LINE, bottom - top)
-    return Box(
-        x=x,
-        y=top,
-        height=height,
-        kind=kind,
-        url=f"{here}&from={first.started_at}&to={(last.complete_at or last.started_at) + 60}",
-        label=f"{name}: {len(run)} builds, {WORDS[kind]}",
-        lines=[f"{len(run)} {WORDS[kind]}"],
-        true_y=None,
-        stamps="",
-        started_at=first.started_at,
-        running=False,
-    )
-
-
 def column_bands(
-    workers: Sequence[Any], moments: Iterable[Any], axis: Axis, x: int, *, now: float
+    workers: Sequence[Any], moments: Iterable[Any], axis: Axis, *, now: float
 ) -> list[Band]:
     """When all workers of a builder were away, or those that were there were paused.
 
@@ -215,7 +260,7 @@ def column_bands(
         kind, label = _condition(there, paused, why)
         if kind and until > at:
             top = axis.y(until)
-            bands.append(Band(x, top, max(2.0, round(axis.y(at) - top, 1)), kind, label))
+            bands.append(Band(top, max(2.0, round(axis.y(at) - top, 1)), kind, label))
         at = until
         if moment is not None:
             _apply(moment, there, paused, why)

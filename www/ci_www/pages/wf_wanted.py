@@ -23,7 +23,7 @@ class Wanted:
     branch: str = ""
     committer: str = ""
     failures: bool = False
-    scale: float = 4.0
+    scale: float | None = None  # None: chosen to fit
     fold: bool = True
     steps: str = ""
     empty: bool = True
@@ -42,7 +42,7 @@ class Wanted:
             branch=values["branch"],
             committer=values["committer"],
             failures="1" if values["failures"] else None,
-            scale=None if values["scale"] == 4 else f"{values['scale']:g}",
+            scale=f"{values['scale']:g}" if values["scale"] else None,
             idle=None if values["fold"] else "show",
             steps=values["steps"],
             empty=None if values["empty"] else "0",
@@ -77,9 +77,9 @@ def wanted_from(args: Mapping[str, list[str]], now: float) -> Wanted:
     start = begin if begin is not None and begin < end else end - DEFAULT_S
     start = max(start, end - _LONGEST_S)
     try:
-        scale = min(64.0, max(0.5, float(first("scale") or 4)))
+        scale = min(64.0, max(0.5, float(first("scale")))) if first("scale") else None
     except ValueError:
-        scale = 4.0
+        scale = None
     col = first("col")
     return Wanted(
         start=start,
