@@ -44,7 +44,7 @@ system-packages: $(VENV)/.installed
 	bash .ci/system-packages
 
 unit: system-packages
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto -rs
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
