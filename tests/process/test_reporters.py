@@ -169,7 +169,7 @@ c['services'] = [reporters.MailNotifier(
     assert body is not None
     assert f"/builders/{build['builderid']}/builds/1" in body.get_content()
     attached = {part.get_filename(): part.get_content() for part in mail.iter_attachments()}
-    assert "alas\n" in attached["shell.stdio"]
+    assert "\r\nalas\r\n" in attached["shell.stdio"]
     assert "Traceback" not in master.log()
 
 

@@ -105,7 +105,7 @@ class Lanes:
         if self.dropped and self.waiting <= self._most // 2:
             self.log.warn("{name} dropped {count} events", name=self._name, count=self.dropped)
             self.dropped = 0
-        job = spawn(_begin(work), self.log, f"{self._name} reported")
+        job = spawn(_begin(work), self.log, f"doing the work of {self._name}")
         self._running[lane] = job
         job.addBoth(lambda _: self._ended(lane))
 

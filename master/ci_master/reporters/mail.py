@@ -237,7 +237,8 @@ class MailNotifier(ReporterBase):
 
         :raises Undelivered: if it does not take it.
         """
-        text = message.as_bytes()
+        # Not every mail server takes bytes above 127.
+        text = message.as_bytes(policy=message.policy.clone(cte_type="7bit"))
         if self.dumpMailsToLog:
             self.log.info("e-mail to {to}:\n{text}", to=recipients, text=message.as_string())
         render = self.site.render
