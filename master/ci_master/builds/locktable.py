@@ -125,6 +125,11 @@ class RealLock:
         ticket = self._table.next_ticket() if ticket is None else ticket
         waiter = _Waiter(ticket, owner, access, wakes)
         insort(self._waiters, waiter, key=lambda waiting: waiting.ticket)
+        if self.isAvailable(owner, access):
+            # An early ticket goes before those who were woken and wait for other locks: they
+            # will not release this one, so nothing else would wake the new head of the line.
+            waiter.wakes = None
+            wakes.callback(None)
         return wakes
 
     def stopWaitingUntilAvailable(self, owner: Any) -> None:

@@ -117,6 +117,17 @@ def test_counting_ones_do_not_starve_an_exclusive_one() -> None:
     assert users.diary == ["p", "alone", "q"]
 
 
+def test_those_who_want_the_same_locks_crosswise_are_all_served() -> None:
+    users = Users()
+    users.want("p", A.access(COUNT), B.access(COUNT))
+    users.want("q", B.access(COUNT), A.access(COUNT))
+    users.want("r", A.access(COUNT), B.access(COUNT))
+    users.leave("p")
+    assert users.diary == ["p", "q"]
+    users.leave("q")
+    assert users.diary == ["p", "q", "r"]
+
+
 def test_several_are_woken_if_there_is_room_for_them() -> None:
     users = Users()
     users.want("alone", WIDE.access(ALONE))
@@ -287,7 +298,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60, database=None, deadline=None)
+@settings(max_examples=200, database=None, deadline=None)
 @given(steps)
 def test_locks_are_never_shared_wrongly_and_everybody_is_served_at_last(plan: Any) -> None:
     users = Users()
