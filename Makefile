@@ -7,6 +7,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEER := .venv-peer
 PACKAGES := common/ci_common worker/ci_worker master/ci_master www/ci_www
 SOURCES := common master worker www tests
 
@@ -43,9 +44,21 @@ layers: $(VENV)/.installed
 system-packages: $(VENV)/.installed
 	bash .ci/system-packages
 
-unit: system-packages
+# A stock Buildbot, which our master and worker are tried with, in an environment of its own.
+$(PEER)/.installed:
+	test -x $(PEER)/bin/python || $(PYTHON) -m venv $(PEER)
+	$(PEER)/bin/python -m pip install --quiet \
+	    'buildbot==4.3.*' 'buildbot-www==4.3.*' 'buildbot-worker==4.3.*' \
+	    && touch $@ || { echo "no stock Buildbot: the tests with it will be skipped"; \
+	    test -z "$$CI_REQUIRE_ALL"; }
+
+unit: system-packages $(PEER)/.installed
+	if [ -e $(PEER)/.installed ]; then \
+	    export CI_PEER_BUILDBOT=$(CURDIR)/$(PEER)/bin/buildbot; \
+	    export CI_PEER_WORKER=$(CURDIR)/$(PEER)/bin/buildbot-worker; \
+	fi; \
 	$(BIN)/python -m pytest -n auto -rs
 
 clean:
-	rm -rf $(VENV) demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(PEER) demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +

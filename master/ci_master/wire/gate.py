@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import DeferredLock, TimeoutError
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IReactorTime
@@ -26,11 +27,13 @@ class WorkerGate:
     async def enter(self, mind: Any, username: str) -> "WorkerPerspective":
         """Attach a worker that has just logged in.
 
+        :raises UnauthorizedLogin: if it is something else that knows the password.
         :raises RuntimeError: if one of that name is connected, and alive.
         :raises ConnectionLost: if the new connection broke, or did not answer.
         """
         if not isinstance(mind, pb.RemoteReference):
-            raise RuntimeError("this user name belongs to a worker")
+            self.log.warn("refused the login of {name}: it is no worker", name=self._slot.name)
+            raise UnauthorizedLogin("this user name belongs to a worker")
         peer = mind.broker.peer
         async with self._one_login:
             await self._arbitrate(peer)
