@@ -12,12 +12,10 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from tests.tools.screenshots import browser
+from tests.conftest import missing
+from tests.tools.screenshots import browser, browser_missing
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not Path("/usr/bin/chromium").exists(), reason="needs Chromium"),
-]
+pytestmark = pytest.mark.browser
 
 PAGES = (
     "/",
@@ -58,6 +56,9 @@ def site() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def driver() -> Iterator[Any]:
     """One browser for all tests of this module."""
+    reason = browser_missing()
+    if reason:
+        missing(reason)
     with tempfile.TemporaryDirectory() as profile:
         made = browser(profile)
         yield made
@@ -120,6 +121,8 @@ def test_old_routes_go_to_the_pages_of_today(driver: Any, site: str) -> None:
         "/#/pendingbuildrequests": "/queue",
         "/#/builders?tags=%2Blinux": "/builders?tag=linux",
         "/#/waterfall": "/waterfall",
+        "/#/console": "/waterfall",
+        "/#/grid": "/waterfall",
         "/#/workers/mac-mini": "/workers/mac-mini",
     }
     for old, new in table.items():

@@ -5,6 +5,7 @@ is wider than the window, and what the console reported.
 """
 
 import re
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -28,14 +29,28 @@ ARGUMENTS = (
 )
 
 
-def browser(profile: str) -> Any:
+def _program(*names: str) -> str | None:
+    return next((path for path in map(shutil.which, names) if path), None)
+
+
+def browser_missing() -> str | None:
+    """Why there can be no browser; None if there can."""
+    if not _program("chromium", "chromium-browser", "google-chrome"):
+        return "needs Chromium"
+    return None if _program("chromedriver") else "needs chromedriver"
+
+
+def browser(profile: str, *, javascript: bool = True) -> Any:
     """A headless Chromium with a fresh profile."""
     options = webdriver.ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
+    options.binary_location = _program("chromium", "chromium-browser", "google-chrome")
     for argument in (*ARGUMENTS, f"--user-data-dir={profile}"):
         options.add_argument(argument)
+    if not javascript:
+        off = {"profile.managed_default_content_settings.javascript": 2}
+        options.add_experimental_option("prefs", off)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    return webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+    return webdriver.Chrome(options=options, service=Service(_program("chromedriver")))
 
 
 def shoot(

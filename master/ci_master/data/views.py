@@ -54,6 +54,9 @@ T = TypeVar("T")
 #: Results of steps whose logs are shown at once: failure, exception, retry, cancelled.
 SHOWN_OPEN = (2, 4, 5, 6)
 
+#: Logs of at most so many lines are read as a whole: then their headers are known.
+WHOLE_LINES = 160
+
 Tail = tuple[int, list[tuple[str, str]]]
 
 
@@ -125,7 +128,7 @@ class Views:
             for step in opened if tail_lines else ():
                 log = next((log for log in step.logs if log.type in "st"), None)
                 if log is not None and log.num_lines:
-                    tails[log.id] = _logs.tail(tx, log, tail_lines)
+                    tails[log.id] = _logs.tail(tx, log, tail_lines, WHOLE_LINES)
             changes = _changes.of_stamps(tx, [stamp.id for stamp in detail.build.stamps])
             return detail, tails, changes
 
@@ -161,23 +164,25 @@ class Views:
 
     async def log_opening(
         self, log: LogLine, count: int, *, line: int | None, error: "re.Pattern[bytes] | None"
-    ) -> tuple[int, list[tuple[str, str]], int | None]:
+    ) -> tuple[int, list[tuple[str, str]], int | None, int]:
         """What a viewer shows first: lines around ``line``, else around the first error, else
         the end.
 
         :param line: from 0; None to choose.
         :param error: looked for in the first 200 000 lines.
-        :returns: number of the first line (from 0), the lines, and the line of the error.
+        :returns: number of the first line (from 0), the lines, the line of the error, and how
+            many lines of command and environment the log begins with.
         """
 
-        def work(tx: Connection) -> tuple[int, list[tuple[str, str]], int | None]:
+        def work(tx: Connection) -> tuple[int, list[tuple[str, str]], int | None, int]:
             found = None
             if error is not None:
                 found = _logs.first_match(tx, log.id, error, within=200_000)
             middle = line if line is not None else found
             first = log.num_lines - count if middle is None else middle - count // 3
             first = max(0, min(first, log.num_lines - count))
-            return first, _logs.window(tx, log.id, first, count), found
+            header = _logs.header_lines(tx, log.id)
+            return first, _logs.window(tx, log.id, first, count), found, header
 
         return await self._read(work)
 

@@ -128,9 +128,20 @@ def first_match(
     return None
 
 
-def tail(tx: Connection, log: LogLine, count: int) -> list[tuple[str, str]]:
-    """The last lines of a log."""
+def tail(tx: Connection, log: LogLine, count: int, whole: int = 0) -> list[tuple[str, str]]:
+    """The last lines of a log; all of them if it has at most ``whole``."""
+    count = log.num_lines if log.num_lines <= whole else count
     return window(tx, log.id, max(0, log.num_lines - count), count)
+
+
+def header_lines(tx: Connection, logid: int, *, most: int = 500) -> int:
+    """With how many header lines (command and environment) a log begins. One statement."""
+    found = 0
+    for letter, count, _text in logchunks.runs_of(tx, logid, 0, most):
+        if letter != "h":
+            break
+        found += count
+    return found
 
 
 def block(tx: Connection, logid: int, from_line: int) -> tuple[bytes, int | None]:

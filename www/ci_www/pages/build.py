@@ -7,14 +7,13 @@ from typing import Any
 
 from ci_www.pages import urls
 from ci_www.pages.bits import person
-from ci_www.pages.buildsteps import StepView, step_views
+from ci_www.pages.buildsteps import TAIL_LINES, StepView, step_views
 from ci_www.pages.farm import Farm
 from ci_www.pages.lines import BuildRow, build_row
 from ci_www.pages.lookup import find_builder
 from ci_www.pages.page import Ask, NotThere, Page, Redirect
 from ci_www.pages.words import Mark, mark_of
 
-TAIL_LINES = 40
 TABS = ("steps", "changes", "properties")
 
 

@@ -71,10 +71,18 @@ def builder_view(
     )
 
 
+def _label(scheduler: Any) -> str:
+    """What the author called the button; its usual word if nobody has named it."""
+    given = str(scheduler.buttonName or scheduler.label or scheduler.name)
+    if given != scheduler.name:
+        return given
+    return "Force build" if given.lower() == "force" else f"Force build: {given}"
+
+
 def force_buttons(parts: Any, builder_name: str) -> list[tuple[str, str]]:
     """The force schedulers that may build it: label of the button, URL of the form."""
     return [
-        (str(one.buttonName or one.label or one.name), urls.force(one.name, builder_name))
+        (_label(one), urls.force(one.name, builder_name))
         for one in parts.force_schedulers()
         if builder_name in one.builderNames
     ]

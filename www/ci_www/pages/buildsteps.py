@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ci_www.pages import urls
-from ci_www.pages.logtext import LogRow, log_rows
+from ci_www.pages.logtext import LogRow, header_of, log_rows
 from ci_www.pages.words import BROKEN, Kind, Mark, mark_of
 
 #: Width of the time axis in the units of its SVG.
 AXIS = 1000
+#: Lines of a log that are shown within its step.
+TAIL_LINES = 40
 _SHOWN_OPEN = BROKEN | {"cancelled", "retry"}
 
 
@@ -46,6 +48,7 @@ class StepView:
     opened: bool
     links: list[tuple[str, str]]
     logs: list[LogRef] = field(default_factory=list)
+    header: list[LogRow] = field(default_factory=list)  # command and environment, folded
     tail: list[LogRow] = field(default_factory=list)
     tail_of: LogRef | None = None
     first_error: int | None = None  # line number
@@ -83,8 +86,10 @@ def step_views(
         log = next((log for log in view.logs if log.id in tails), None)
         if log is not None:
             lines = tails[log.id]
-            skipped = next((i for i, (s, _t) in enumerate(lines) if s != "h"), 0)
-            view.tail = log_rows(lines[skipped:], log.num_lines - len(lines) + skipped)
+            rows = log_rows(lines, log.num_lines - len(lines))
+            header = next((i for i, row in enumerate(rows) if row.stream != "h"), len(rows))
+            view.header = rows[: header_of(rows)]
+            view.tail = rows[header:][-TAIL_LINES:] or rows[len(view.header) :]
             view.tail_of = log
             view.first_error = next((row.number for row in view.tail if row.looks == "err"), None)
         (hidden if step.hidden else shown).append(view)

@@ -17,6 +17,9 @@ class ForceView:
 
     scheduler: str
     label: str
+    title: str
+    home: str  # URL of the builder, if one is meant
+    chosen: list[str]
     button: str
     url: str
     builders: list[tuple[str, bool]]  # name, chosen
@@ -38,12 +41,14 @@ def force_view(
     user: str | None = None,
     posted: bool = False,
     workers: list[str] | None = None,
+    home: str = "",
 ) -> ForceView:
     """Make the view.
 
     :param scheduler: has ``name``, ``label``, ``buttonName``, ``builderNames``.
     :param specs: its parameters as REST describes them.
     :param chosen: names of builders to be ticked.
+    :param home: URL of the builder that is meant, if it is one.
     """
     errors = errors or {}
     fields = controls(specs, values, errors, user=user, posted=posted)
@@ -54,9 +59,14 @@ def force_view(
         if name in known
     ]
     names = [str(name) for name in scheduler.builderNames]
+    meant = chosen if len(chosen) == 1 else names if len(names) == 1 else []
+    label = str(scheduler.label or scheduler.name)
     return ForceView(
         scheduler=scheduler.name,
-        label=str(scheduler.label or scheduler.name),
+        label=label,
+        title=f"Force a build on {meant[0]}" if meant else "Force builds",
+        home=home if meant else "",
+        chosen=meant,
         button=str(scheduler.buttonName or "Start build"),
         url=urls.force(scheduler.name),
         builders=[(name, name in chosen or len(names) == 1) for name in names],
@@ -104,9 +114,15 @@ def _workers(data: Any, builders: list[str]) -> list[str]:
     )
 
 
+def _home(data: Any, scheduler: Any, chosen: list[str]) -> str:
+    names = chosen or [str(name) for name in scheduler.builderNames]
+    row = data.builders.by_name.get(names[0]) if len(names) == 1 else None
+    return urls.builder(urls.builder_segment(row.id, row.name)) if row is not None else ""
+
+
 def _page(ask: Ask, view: ForceView, status: int = 200) -> Page:
     wrong = len(view.problems) + len(view.general)
-    title = f"{plural(wrong, 'problem')}: {view.label}" if wrong else view.label
+    title = f"{plural(wrong, 'problem')}: {view.title}" if wrong else view.title
     return Page(
         "force.html", title, view, nav="builders", modules=("force.mjs",), status=status,
         seq=ask.data.bus.seq,
@@ -125,6 +141,7 @@ async def form(ask: Ask, name: str) -> Page:
         values={key: list(values) for key, values in ask.args.items() if key != "builder"},
         user=ask.viewer.user,
         workers=_workers(ask.data, chosen),
+        home=_home(ask.data, scheduler, chosen),
     )
     return _page(ask, view)
 
@@ -159,5 +176,6 @@ async def submit(ask: Ask, name: str) -> Page | Redirect:
         user=ask.viewer.user,
         posted=True,
         workers=_workers(ask.data, chosen),
+        home=_home(ask.data, scheduler, chosen),
     )
     return _page(ask, view, status=422)

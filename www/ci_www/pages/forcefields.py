@@ -63,6 +63,24 @@ def controls(
     return made
 
 
+#: Labels that no author wrote: the names of the parameters that every form has.
+_OUR_LABELS = frozenset({"reason", "priority", "username", "branch", "revision", "repository"}) | {
+    "project"
+}
+
+
+def _group_label(spec: Mapping[str, Any]) -> str:
+    label = _text(spec.get("label") or spec.get("tablabel")).strip().removesuffix(":")
+    if not label and _is_codebase(spec):
+        return f"Source {spec['name']}" if spec.get("name") else "Source"
+    return label
+
+
+def _is_codebase(spec: Mapping[str, Any]) -> bool:
+    names = {str(one.get("name") or "") for one in spec.get("fields") or ()}
+    return {"branch", "revision"} <= names
+
+
 def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
@@ -76,13 +94,15 @@ def _control(
 ) -> Control:
     name = str(spec.get("fullName") or spec.get("name") or "")
     label = _text(spec.get("label") or spec.get("name")).strip().removesuffix(":")
+    if label in _OUR_LABELS:
+        label = label.capitalize()
     kind = str(spec.get("type") or "text")
     if kind == "nested":
         return Control(
             "group",
             name,
             _id(name or label),
-            _text(spec.get("label") or spec.get("tablabel")).strip().removesuffix(":"),
+            _group_label(spec),
             columns=int(spec.get("columns") or 1),
             tabs=spec.get("layout") == "tabs",
             fields=controls(spec.get("fields") or (), values, errors, user=user, posted=posted),

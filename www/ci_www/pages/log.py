@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ci_www.pages import urls
-from ci_www.pages.logtext import ERROR_BYTES, LogRow, log_rows
+from ci_www.pages.logtext import ERROR_BYTES, FOLD_ABOVE, LogRow, log_rows
 from ci_www.pages.lookup import find_builder
 from ci_www.pages.page import Ask, NotThere, Page, Raw, Stream
 from ci_www.pages.words import BROKEN, Mark, mark_of
@@ -39,6 +39,8 @@ class LogView:
     num_bytes: int
     complete: bool
     first: int  # number of the first line shown, from 1
+    header: int  # lines of command and environment at the start of the log
+    folded: list[LogRow]  # those of them that are on this page
     rows: list[LogRow]
     error: int | None  # number of the first error, from 1
     older: str
@@ -57,11 +59,15 @@ async def _find(ask: Ask, name: str, number: str, step: str, slug: str) -> tuple
     return row, place
 
 
-def log_view(row: Any, place: Any, rows: list[LogRow], *, first: int, error: int | None) -> LogView:
+def log_view(
+    row: Any, place: Any, rows: list[LogRow], *, first: int, error: int | None, header: int = 0
+) -> LogView:
     """Make the view.
 
     :param first: number of the first line, from 0.
+    :param header: number of lines of command and environment.
     """
+    header = header if header >= FOLD_ABOVE else 0
     segment = urls.builder_segment(row.id, row.name)
     url = urls.log(segment, place.number, place.step_number, place.log.slug)
     after = first + len(rows)
@@ -81,7 +87,9 @@ def log_view(row: Any, place: Any, rows: list[LogRow], *, first: int, error: int
         num_bytes=place.log.num_bytes,
         complete=place.log.complete,
         first=first + 1,
-        rows=rows,
+        header=header,
+        folded=rows[: max(0, header - first)],
+        rows=rows[max(0, header - first) :],
         error=None if error is None else error + 1,
         older=f"{url}?from={max(1, first + 1 - PLAIN_PAGE)}" if first else "",
         newer=f"{url}?from={after + 1}" if after < place.log.num_lines else "",
@@ -94,21 +102,22 @@ async def log(ask: Ask, name: str, number: str, step: str, slug: str) -> Page:
     row, place = await _find(ask, name, number, step, slug)
     lines: list[tuple[str, str]] = []
     start = ask.number("from")
-    first, error = 0, None
+    first, error, header = 0, None, 0
     if place.log.type in "st" and start is not None:
         first = max(0, start - 1)
         lines = await ask.views.log_window(place.log.id, first, PLAIN_PAGE)
+        header = next((i for i, (s, _text) in enumerate(lines) if s != "h"), 0) if not first else 0
     elif place.log.type in "st":
         failed = mark_of(place.step_results).kind in BROKEN
         line = ask.number("line")
         if line is None and place.log.complete and not failed:
             line = 1
-        first, lines, error = await ask.views.log_opening(
+        first, lines, error, header = await ask.views.log_opening(
             place.log, FIRST, line=None if line is None else line - 1,
             error=ERROR_BYTES if failed else None,
         )  # fmt: skip
     rows = await ask.parts.in_thread(log_rows, lines, first)
-    view = log_view(row, place, rows, first=first, error=error)
+    view = log_view(row, place, rows, first=first, error=error, header=header)
     return Page(
         "log.html",
         f"{view.name} of {view.step}, {row.name} #{number}",

@@ -1,7 +1,7 @@
 """Log lines as a page shows them: number, stream, colour, and whether they look like errors."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -22,6 +22,10 @@ ERROR_BYTES = re.compile(
 )
 
 
+#: Fewer header lines than this are shown as they are.
+FOLD_ABOVE = 3
+
+
 @dataclass(slots=True)
 class LogRow:
     """One line."""
@@ -37,6 +41,14 @@ def looks_like(text: str) -> str:
     if _ERROR.search(text) and not _NO_ERROR.search(text):
         return "err"
     return "warn" if _WARNING.search(text) else ""
+
+
+def header_of(rows: Sequence[LogRow]) -> int:
+    """How many rows at the start are the command and its environment; 0 if too few to fold."""
+    if not rows or rows[0].number != 1:
+        return 0
+    count = next((i for i, row in enumerate(rows) if row.stream != "h"), len(rows))
+    return count if count >= FOLD_ABOVE else 0
 
 
 def log_rows(lines: Iterable[tuple[str, str]], first: int) -> list[LogRow]:

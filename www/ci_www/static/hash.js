@@ -11,6 +11,7 @@
   path = at < 0 ? hash : hash.slice(0, at);
   if (path.indexOf("//") === 0 || path.indexOf("\\") >= 0) return;
   if (path === "/pendingbuildrequests") path = "/queue";
+  if (path === "/console" || path === "/grid") path = "/waterfall"; // until there are such pages
   found = /^\/builders\/([^/]+)\/force\/([^/]+)$/.exec(path);
   if (found) { path = "/force/" + found[2]; query = "builder=" + found[1]; }
   found = /^bb-step-(\d+)$/.exec(anchor);

@@ -23,9 +23,17 @@ function start() {
   const looks = new Map($$(".ll", rows).map((row) => [+row.id.slice(1), row.classList.contains("err") ? "err" : row.classList.contains("warn") ? "warn" : ""]));
   for (const [n, line] of given) { line[2] = looks.get(n); if (line[0] === "err" || line[0] === "warn") line[0] = ""; }
 
-  const height = () => Math.min(total * ROW, TALLEST);
-  const scale = () => Math.max(1, (total * ROW - list.clientHeight) / Math.max(1, height() - list.clientHeight));
-  const topLine = () => Math.min(total, Math.floor((list.scrollTop * scale()) / ROW) + 1);
+  // The command and its environment are one row until they are wanted.
+  const header = +list.dataset.header;
+  let folded = header > 0;
+  const skipped = () => (folded ? header - 1 : 0);
+  const count = () => Math.max(0, total - skipped());
+  const height = () => Math.min(count() * ROW, TALLEST);
+  const scale = () => Math.max(1, (count() * ROW - list.clientHeight) / Math.max(1, height() - list.clientHeight));
+  const lineAt = (place) => (folded && place <= 1 ? 1 : place + skipped());
+  const placeOf = (n) => Math.max(1, n - skipped());
+  const topPlace = () => Math.min(count(), Math.floor((list.scrollTop * scale()) / ROW) + 1);
+  const topLine = () => lineAt(topPlace());
   const fits = () => Math.ceil(list.clientHeight / ROW);
 
   function line(n) {
@@ -55,7 +63,30 @@ function start() {
     }));
     if (!signal.aborted) paint(true);
   }
+  function fold() {
+    const row = document.createElement("div");
+    row.className = "ll h fold";
+    row.id = "L1";
+    const sign = document.createElement("a"), text = document.createElement("span"), button = document.createElement("button");
+    sign.textContent = "1";
+    sign.href = "#L1";
+    sign.tabIndex = -1;
+    button.type = "button";
+    button.setAttribute("aria-expanded", "false");
+    button.textContent = `command and environment (${header} lines)`;
+    button.addEventListener("click", unfold);
+    text.innerHTML = line(1)?.[1] || "";
+    text.append(" ", button);
+    row.append(sign, text);
+    return row;
+  }
+  function unfold() {
+    if (!folded) return;
+    folded = false;
+    paint(true);
+  }
   function make(n) {
+    if (folded && n === 1) return fold();
     const held = line(n);
     const row = document.createElement("div");
     row.className = `ll ${held?.[0] || ""} ${held?.[2] || ""}`;
@@ -72,29 +103,30 @@ function start() {
     return row;
   }
   function paint(force) {
-    const top = topLine();
-    const from = Math.max(1, top - MARGIN), to = Math.min(total, top + fits() + MARGIN);
+    const top = topPlace();
+    const from = Math.max(1, top - MARGIN), to = Math.min(count(), top + fits() + MARGIN);
     space.style.height = `${height()}px`;
     if (force || from < shown[0] || to > shown[1] || Math.abs(from - shown[0]) > MARGIN / 2) {
       const selection = getSelection();
       const held = !force && selection && !selection.isCollapsed && rows.contains(selection.anchorNode);
       if (!held) {
         const made = document.createDocumentFragment();
-        for (let n = from; n <= to; n++) made.append(make(n));
+        for (let place = from; place <= to; place++) made.append(make(lineAt(place)));
         rows.replaceChildren(made);
         shown = [from, to];
       }
-      need(from, to);
+      need(lineAt(from), lineAt(to));
     }
     // The row at the top stays where the scroll bar says it is, whatever the rows' heights.
-    const anchor = document.getElementById(`L${top}`);
+    const anchor = document.getElementById(`L${lineAt(top)}`);
     const within = ((list.scrollTop * scale()) % ROW) / (scale() > 1 ? scale() : 1);
-    const atEnd = list.scrollTop + list.clientHeight >= height() - 1 && total > fits();
+    const atEnd = list.scrollTop + list.clientHeight >= height() - 1 && count() > fits();
     if (atEnd) rows.style.transform = `translateY(${height() - rows.offsetHeight}px)`;
     else if (anchor) rows.style.transform = `translateY(${list.scrollTop - anchor.offsetTop - (scale() > 1 ? 0 : within)}px)`;
   }
   function go(n, { center = true } = {}) {
-    const at = ((n - 1) * ROW) / scale() - (center ? list.clientHeight / 3 : 0);
+    if (n > 1 && n <= header) folded = false;
+    const at = ((placeOf(n) - 1) * ROW) / scale() - (center ? list.clientHeight / 3 : 0);
     list.scrollTop = Math.max(0, at);
     paint(true);
   }
@@ -146,7 +178,7 @@ function start() {
     if (!log) return;
     const last = Math.floor(Math.max(0, total - 1) / WINDOW);
     grow(log.num_lines, log.complete);
-    if (shown[1] >= last * WINDOW || follow) { paint(true); }
+    if (lineAt(shown[1]) >= last * WINDOW || follow) { paint(true); }
   });
 
   // Lines in the URL
@@ -164,6 +196,7 @@ function start() {
     if (!link) return;
     event.preventDefault();
     const n = +link.textContent;
+    if (!n) return;
     const from = event.shiftKey && marked ? Math.min(marked[0], n) : n;
     const to = event.shiftKey && marked ? Math.max(marked[0], n) : n;
     marked = [from, to];
