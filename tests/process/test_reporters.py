@@ -2,16 +2,24 @@
 
 import json
 import socketserver
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlencode
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from ci_common.results import FAILURE, SUCCESS
 from tests.process.farm import Farm, Master, wait_until
@@ -78,7 +86,7 @@ class MailServer(socketserver.StreamRequestHandler):
                 while (data := self.rfile.readline()) != b".\r\n":
                     lines.append(data.removeprefix(b"."))
                 message = message_from_bytes(b"".join(lines), policy=policy.default)
-                self.mails.append((sender, recipients, cast(EmailMessage, message)))
+                self.mails.append((sender, recipients, message))
             elif verb == "QUIT":
                 self.say("221 bye")
                 return
@@ -106,7 +114,7 @@ def started(farm: Farm, body: str) -> Master:
 
 
 def test_a_web_server_is_told_of_the_beginning_and_the_end_of_a_build(farm: Farm) -> None:
-    receiver = type("Here", (Receiver,), {"posts": [], "answers": [503]})
+    receiver = cast(type[Receiver], type("Here", (Receiver,), {"posts": [], "answers": [503]}))
     with serving(ThreadingHTTPServer(("127.0.0.1", 0), receiver)) as port:
         master = started(
             farm,
@@ -118,7 +126,8 @@ c['services'] = [reporters.HttpStatusPush(
 """,
         )
         build = master.forced("good")
-        posts = wait_until(lambda: len(receiver.posts) >= 2 and receiver.posts, "both reports")
+        posts = receiver.posts
+        wait_until(lambda: len(posts) >= 2, "both reports")
         assert master.stop() == 0
     begin, end = (body for _, body in posts)
     assert begin["complete"] is False
@@ -139,7 +148,7 @@ c['services'] = [reporters.HttpStatusPush(
 
 
 def test_a_failed_build_is_mailed_with_its_log(farm: Farm) -> None:
-    here = type("Here", (MailServer,), {"mails": []})
+    here = cast(type[MailServer], type("Here", (MailServer,), {"mails": []}))
     with serving(socketserver.ThreadingTCPServer(("127.0.0.1", 0), here)) as port:
         master = started(
             farm,
@@ -188,3 +197,44 @@ c['services'] = [
     assert master.forced("bad")["results"] == FAILURE
     assert master.stop() == 0
     assert "was stopped before it had reported" in master.log()
+
+
+def self_signed(directory: Path) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1 and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+    certificate = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    cert_file, key_file = directory / "cert.pem", directory / "key.pem"
+    cert_file.write_bytes(certificate.public_bytes(Encoding.PEM))
+    key_file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return cert_file, key_file
+
+
+def test_certificates_are_checked_unless_told_otherwise(farm: Farm, tmp_path: Path) -> None:
+    cert, key = self_signed(tmp_path)
+    receiver = cast(type[Receiver], type("Here", (Receiver,), {"posts": [], "answers": []}))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), receiver)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with serving(server) as port:
+        url = f"https://localhost:{port}"
+        master = started(
+            farm,
+            f"""
+c['services'] = [
+    reporters.HttpStatusPush('{url}/strict', name='strict'),
+    reporters.HttpStatusPush('{url}/known', name='known', verify={str(cert)!r},
+                             headers={{'X-Who': 'known'}}),
+    reporters.HttpStatusPush('{url}/any', name='any', verify=False, headers={{'X-Who': 'any'}}),
+]
+""",
+        )
+        master.forced("good")
+        wait_until(lambda: len(receiver.posts) >= 4, "the reports of two")
+        assert master.stop() == 0
+    assert sorted(headers["X-Who"] for headers, _ in receiver.posts) == ["any"] * 2 + ["known"] * 2

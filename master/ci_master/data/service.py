@@ -5,7 +5,7 @@ What is made there records its arguments and reports its faults, and does nothin
 starts to run when the app hands it a :class:`Site`.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from ci_common.aio import call_override, to_deferred
 from ci_master.data.faults import configFault
-from ci_master.data.recorded import Recorded
+from ci_master.data.recorded import Recorded, accumulated
 from ci_master.events.bus import Bus
 
 if TYPE_CHECKING:  # SQLAlchemy is slow to import, and checking a configuration needs none of it
@@ -46,6 +46,8 @@ class BuildbotService(Recorded, MultiService):
 
     #: The default of the ``name`` argument.
     name: Any = None
+    #: Names of arguments that may be secrets: ``reconfigService`` gets their values.
+    secrets: Sequence[str] = ()
     #: Higher ones are reconfigured first.
     reconfig_priority = 128
     #: Under which class name :meth:`setState` files its values; default: the class's own.
@@ -92,7 +94,7 @@ class BuildbotService(Recorded, MultiService):
     async def enter(self, site: Site) -> None:
         """Get the site, and take over the arguments for the first time."""
         self.site = site
-        await call_override(self.reconfigService, *self.service_args, **self.service_kwargs)
+        await self._reconfigure()
 
     async def take_over(self, sibling: "BuildbotService") -> None:
         """Take over the arguments of a service of the same name in a new configuration."""
@@ -101,7 +103,14 @@ class BuildbotService(Recorded, MultiService):
         self.recorded_args = sibling.recorded_args
         self.recorded_kwargs = sibling.recorded_kwargs
         self.config_where = sibling.config_where
-        await call_override(self.reconfigService, *self.service_args, **self.service_kwargs)
+        await self._reconfigure()
+
+    async def _reconfigure(self) -> None:
+        kwargs = dict(self.service_kwargs)
+        for name in accumulated(type(self), "secrets"):
+            if name in kwargs:
+                kwargs[name] = await self.site.render(kwargs[name])
+        await call_override(self.reconfigService, *self.service_args, **kwargs)
 
     def renderSecrets(self, *values: Any) -> Deferred[Any]:
         """Render secrets and other renderables outside of a build.

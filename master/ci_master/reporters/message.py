@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from twisted.internet.defer import succeed
+
 from ci_common.aio import call_override, settle
 from ci_master.data.faults import configFault
 from ci_master.data.recorded import Recorded
@@ -50,10 +52,10 @@ class MessageFormatterBase(Recorded):
         self.want_logs = bool(want_logs or want_logs_content)
         self.want_steps = bool(want_steps or self.want_logs)
 
-    @deferring
-    async def buildAdditionalContext(self, master: Any, ctx: Context) -> None:
+    def buildAdditionalContext(self, master: Any, ctx: Context) -> Any:
         """Add to the context."""
         ctx.update(self.context)
+        return succeed(None)
 
     def render_message_body(self, context: Context) -> Any:
         """The body."""

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet import ssl
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.web.iweb import IPolicyForHTTPS
 from zope.interface import implementer
 
@@ -29,17 +30,19 @@ class Policy:
         """What makes connections to that server."""
         ours = None if self._cert is None else _our_certificate(self._cert)
         if self._verify is False:
-            return _Unchecked(ours)
+            return _Unchecked(hostname, ours)
         trusted = None if self._verify is True else _signers(self._verify)
         return ssl.optionsForClientTLS(
             hostname.decode("ascii"), trustRoot=trusted, clientCertificate=ours
         )
 
 
+@implementer(IOpenSSLClientConnectionCreator)
 class _Unchecked:
     """Connects to whoever answers: for those who asked for it with ``verify=False``."""
 
-    def __init__(self, ours: ssl.PrivateCertificate | None) -> None:
+    def __init__(self, hostname: bytes, ours: ssl.PrivateCertificate | None) -> None:
+        self._hostname = hostname
         self._options = ssl.CertificateOptions(
             privateKey=None if ours is None else ours.privateKey.original,
             certificate=None if ours is None else ours.original,
@@ -49,7 +52,9 @@ class _Unchecked:
         """An OpenSSL connection."""
         from OpenSSL import SSL
 
-        return SSL.Connection(self._options.getContext(), None)
+        connection = SSL.Connection(self._options.getContext(), None)
+        connection.set_tlsext_host_name(self._hostname)
+        return connection
 
 
 def _our_certificate(cert: str | tuple[str, str]) -> ssl.PrivateCertificate:

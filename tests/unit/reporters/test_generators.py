@@ -213,3 +213,10 @@ def test_generators_made_alike_are_the_same_to_a_reload() -> None:
     assert same(made(), made())
     assert not same(made(), made(mode="all"))
     assert made(mode="all").generate_name() != made().generate_name()
+
+
+def test_nothing_is_read_of_builds_whose_result_is_not_wanted() -> None:
+    master = FakeMaster()  # has no such build: to look for it would fail
+    for mode in ("failing", "problem"):
+        generator = BuildStatusGenerator(mode=mode)
+        assert result_of(generator.generate(master, None, FINISHED, build())) is None

@@ -50,6 +50,8 @@ class BuildStatusGenerator(BuildStatusGeneratorMixin):
         self, master: Any, reporter: Any, key: Any, message: Mapping[str, Any]
     ) -> Report | None:
         """The report of a build, if it is one of those wanted."""
+        if key[-1] != "new" and self._is_out_of_question(message):
+            return None
         build = dict(message)
         await utils.getDetailsForBuild(master, build, **self._wants(self.formatter))
         is_new = key[-1] == "new"

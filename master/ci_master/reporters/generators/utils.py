@@ -133,6 +133,15 @@ class BuildStatusGeneratorMixin(Recorded):
         became_bad = results == FAILURE and previous["results"] != FAILURE
         return "problem" in self.mode and became_bad
 
+    def _is_out_of_question(self, build: Mapping[str, Any]) -> bool:
+        """Whether the result alone says no: then nothing more need be read of that build."""
+        usual = BuildStatusGeneratorMixin.is_message_needed_by_results
+        if type(self).is_message_needed_by_results is not usual:
+            return False
+        return "change" not in self.mode and not self.is_message_needed_by_results(
+            {**build, "prev_build": None if build["results"] != FAILURE else {"results": SUCCESS}}
+        )
+
     def _matches_any_tag(self, tags: Iterable[str]) -> bool:
         return bool(set(self.tags or ()) & set(tags))
 
