@@ -100,7 +100,7 @@ class HookTests(ApiCase):
     def test_senders_hear_what_is_wrong(self) -> None:
         nope = "The dialect specified, 'nope', wasn't whitelisted in change_hook"
         self.assertEqual(self.hook("nope"), (400, nope))
-        self.assertEqual(self.hook("base?when=x"), (400, "could not convert string to float: 'x'"))
+        self.assertEqual(self.hook("base?when=x"), (400, "when is not a time in unix seconds: 'x'"))
         self.assertEqual(self.hook("base?files=zz")[0], 400)
         self.assertEqual(self.get("changes")["changes"], [])
 
