@@ -1,5 +1,6 @@
 """Reporters in a real master, with receivers on this machine."""
 
+import base64
 import json
 import socketserver
 import ssl
@@ -67,6 +68,8 @@ class MailServer(socketserver.StreamRequestHandler):
     """Speaks as much SMTP as it takes to get a message."""
 
     mails: list[tuple[str, list[str], EmailMessage]]
+    tls: ssl.SSLContext | None = None
+    login = b""
 
     def say(self, text: str) -> None:
         self.wfile.write(text.encode() + b"\r\n")
@@ -76,7 +79,22 @@ class MailServer(socketserver.StreamRequestHandler):
         self.say("220 test ESMTP")
         while line := self.rfile.readline().decode().strip():
             verb = line[:4].upper()
-            if verb == "MAIL":
+            if verb == "EHLO":
+                self.say("250-test")
+                self.say("250-AUTH PLAIN" if self.login else "250-HELP")
+                if self.tls is not None:
+                    self.say("250-STARTTLS")
+            elif verb == "STAR" and self.tls is not None:
+                self.say("220 go on")
+                self.request = self.tls.wrap_socket(self.request, server_side=True)
+                self.tls = None
+                self.setup()
+                continue
+            elif verb == "AUTH":
+                given = base64.b64decode(line.split()[2])
+                self.say("235 welcome" if given.endswith(self.login) else "535 go away")
+                continue
+            elif verb == "MAIL":
                 sender = line.partition("<")[2].partition(">")[0]
             elif verb == "RCPT":
                 recipients.append(line.partition("<")[2].partition(">")[0])
@@ -238,3 +256,35 @@ c['services'] = [
         wait_until(lambda: len(receiver.posts) >= 4, "the reports of two")
         assert master.stop() == 0
     assert sorted(headers["X-Who"] for headers, _ in receiver.posts) == ["any"] * 2 + ["known"] * 2
+
+
+@pytest.mark.parametrize("how", ["useTls", "useSmtps"])
+def test_mail_goes_out_by_tls_with_a_login(
+    farm: Farm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    cert, key = self_signed(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    known = {"mails": [], "login": b"\0ci\0open sesame"}
+    here = cast(type[MailServer], type("Here", (MailServer,), known))
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), here)
+    if how == "useSmtps":
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    else:
+        here.tls = context
+    with serving(server) as port:
+        master = started(
+            farm,
+            f"""
+c['secretsProviders'] = [secrets.SecretInAFile('secrets')]
+c['services'] = [reporters.MailNotifier(
+    'ci@example.org', 'localhost', smtpPort={port}, {how}=True, smtpUser='ci',
+    smtpPassword=util.Secret('pass'), extraRecipients=['all@example.org'])]
+""",
+        )
+        master.forced("good")
+        ((_, recipients, mail),) = wait_until(lambda: here.mails, "the mail")
+        assert master.stop() == 0
+    assert recipients == ["all@example.org"]
+    assert mail["Subject"] == "good: passing build - Test"
