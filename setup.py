@@ -1,7 +1,8 @@
 """Package metadata of ci-framework: the one place that states it.
 
 The plain install is the worker, with few dependencies; the extra ``[master]`` adds what a
-master needs, ``[postgresql]`` the driver of that database.
+master needs, ``[postgresql]`` the driver of that database, ``[markdown]`` what turns
+descriptions of builders into HTML, ``[lz4]`` and ``[brotli]`` more ways to compress logs.
 """
 
 from pathlib import Path
@@ -17,6 +18,9 @@ for folder, package in ROOMS.items():
     packages += [f"{package}.{name}" for name in find_packages(f"{folder}/{package}")]
 
 POSTGRESQL = ["psycopg[binary]>=3.1,<4"]
+MARKDOWN = ["markdown>=3.4,<4"]
+LZ4 = ["lz4>=4,<5"]
+BROTLI = ["brotli>=1.0.9,<2"]
 MASTER = [
     "sqlalchemy>=2.0.30,<3",
     "alembic>=1.13,<2",
@@ -28,6 +32,9 @@ MASTER = [
 ]
 TEST = [
     *POSTGRESQL,
+    *MARKDOWN,
+    *LZ4,
+    *BROTLI,
     "pytest>=8,<10",
     "pytest-xdist>=3.5,<4",
     "hypothesis>=6,<7",
@@ -65,6 +72,9 @@ setup(
     extras_require={
         "master": MASTER,
         "postgresql": POSTGRESQL,
+        "markdown": MARKDOWN,
+        "lz4": LZ4,
+        "brotli": BROTLI,
         "test": [*MASTER, *TEST],
     },
     entry_points={
