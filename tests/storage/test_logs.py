@@ -139,6 +139,8 @@ def test_whoever_sends_too_much_has_to_wait_until_it_is_stored(desk: Desk, log: 
 def test_every_method_of_compression_gives_back_what_it_took(
     desk: Desk, log: LogWriter, method: str
 ) -> None:
+    if method in ("br", "lz4"):
+        pytest.importorskip("brotli" if method == "br" else "lz4.block")
     desk.data.context.log_compression = method
     log.append("o", b"text\n" * 1000)
     log.finish()

@@ -11,6 +11,7 @@ import bz2
 import json
 import zlib
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 import zstandard
@@ -19,27 +20,44 @@ from sqlalchemy import Connection, select
 from ci_master.storage.schema import logchunks
 from ci_master.storage.unitofwork import Row, prepared_by
 
-RAW, GZ, BZ2, ZSTD = 0, 1, 2, 4
+RAW, GZ, BZ2, LZ4, ZSTD, BR = range(6)
 
-#: Name in the configuration -> code in the table.
-METHODS = {"raw": RAW, "gz": GZ, "bz2": BZ2, "zstd": ZSTD}
+#: Name in the configuration -> code in the table. Those of lz4 and br are optional packages, which
+#: the check of the configuration wants to be there.
+METHODS = {"raw": RAW, "gz": GZ, "bz2": BZ2, "lz4": LZ4, "zstd": ZSTD, "br": BR}
 
 _LEVEL = 3
 _USUAL_CHUNK_BYTES = 128 * 1024
 _MOST_LINES = 2**31 - 1  # as many as the column can count
 _compressor = zstandard.ZstdCompressor(level=_LEVEL)  # used by the writer's thread alone
 
+
+def _lz4() -> Any:
+    return import_module("lz4.block")
+
+
+def _brotli() -> Any:
+    return import_module("brotli")
+
+
+#: 5 of 11: slower ones gain little, and cost the writer its time.
+_BROTLI_LEVEL = 5
+
 _COMPRESS: dict[int, Callable[[bytes], bytes]] = {
     RAW: bytes,
     GZ: zlib.compress,
     BZ2: bz2.compress,
+    LZ4: lambda content: _lz4().compress(content),
     ZSTD: _compressor.compress,
+    BR: lambda content: _brotli().compress(content, quality=_BROTLI_LEVEL),
 }
 _DECOMPRESS: dict[int, Callable[[bytes], bytes]] = {
     RAW: bytes,
     GZ: zlib.decompress,
     BZ2: bz2.decompress,
+    LZ4: lambda content: _lz4().decompress(content),
     ZSTD: lambda content: zstandard.ZstdDecompressor().decompress(content),
+    BR: lambda content: _brotli().decompress(content),
 }
 
 

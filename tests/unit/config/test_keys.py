@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from ci_master.config.keys import COMPRESSION
+from ci_master.storage.logchunks import METHODS
 from tests.unit.config.minimal import MINIMAL, faults_of, load
 
 #: (line 7 of the configuration, the faults)
@@ -256,3 +258,7 @@ def test_a_plugin_of_the_pages_that_is_not_there_is_only_warned_of(tmp_path: Pat
     assert load(tmp_path, MINIMAL + lines).warnings == [
         "c['www']['plugins'] names travis, which this version does not have: without effect"
     ]
+
+
+def test_every_method_of_compression_that_the_check_takes_can_be_used() -> None:
+    assert COMPRESSION.keys() == METHODS.keys()
