@@ -145,3 +145,47 @@ def test_a_master_is_stopped_although_its_database_is_away(
     master.start()
     farm.worker(master)
     assert master.finished(running)["results"] == SUCCESS
+
+
+ODD_TEXT = r"""
+class Odd(steps.BuildStep):
+    async def run(self):
+        self.setProperty('odd', 'x\0y\ud800', 'so\0urce')
+        await self.addURL('na\0me', 'http://x/\0')
+        await self.addCompleteLog('log', 'te\0xt\ud800')
+        self.descriptionDone = ['done\0\ud800' * 300]
+        return util.SUCCESS
+
+builder('odd', Odd(name='odd'),
+    steps.SetPropertyFromCommand(command=['printf', r'a\0b\377'], property='p'))
+force_all()
+"""
+
+
+def test_text_that_a_database_cannot_hold_is_marked(farm: Farm, db_url: str | None) -> None:
+    master = farm.master(db_url)
+    master.configure(ODD_TEXT)
+    master.start()
+    farm.worker(master)
+    build = master.forced("odd", reason="na\0ne \ud800 " + "long " * 500)
+    assert build["results"] == SUCCESS
+    assert master.properties(build)["p"] == "a\0b\ufffd"
+    assert "te" in master.log_text(build, "odd", "log") or master.steps(build)["odd"]
+    for path in (
+        "builds/99999999999", "changes/9999999999", "logs/99999999999",
+        "builds?started_at__gt=99999999999", "changes?limit=9999999999999",
+        "workers?name=%00", "changes?author=%00%ed%a0%80",
+    ):  # fmt: skip
+        status, body = master.rest.open("GET", f"/api/v2/{path}")
+        assert status in (200, 404), (path, status, body)
+    for page in ("/", f"/builders/odd/builds/{build['number']}", "/waterfall", "/pending"):
+        status, body = master.rest.open("GET", page, headers={"Accept": "text/html"})
+        assert status in (200, 404), (page, status, body)
+    assert "Traceback" not in master.log()
+    before = master.rest.get("buildsets")
+    assert master.stop() == 0
+    master.start()
+    (after,) = master.rest.get("buildsets")["buildsets"]
+    assert after["results"] == SUCCESS
+    assert len(before["buildsets"]) == 1
+    assert master.stop() == 0

@@ -14,6 +14,9 @@ from ci_master.data.endpoints.entities import ENTITIES, Fields
 _IDENTIFIER = re.compile(r"[a-zA-Z\u00a0-\U0010ffff_-][a-zA-Z0-9\u00a0-\U0010ffff._-]*")
 _LONGEST_NUMBER = 18
 
+#: The largest integer of the database's columns; nothing has it as its id.
+_HIGHEST = 2**31 - 1
+
 SINGLE, COLLECTION, RAW, RAW_INLINE = "single", "collection", "raw", "raw_inline"
 
 
@@ -214,7 +217,7 @@ def _match(
         if kind == "n":
             if not (segment.isascii() and segment.isdigit() and len(segment) <= _LONGEST_NUMBER):
                 continue
-            value = int(segment)
+            value = min(int(segment), _HIGHEST)
         elif kind == "i" and not _IDENTIFIER.fullmatch(segment):
             continue
         found = _match(child, segments, at + 1, {**args, name: value})

@@ -12,6 +12,9 @@ from ci_master.storage.reads_page import Page, Where
 
 Json = dict[str, Any]
 
+#: The largest integer of the database's columns: nothing there is beyond it.
+_HIGHEST = 2**31 - 1
+
 _TRUE = frozenset(("on", "true", "yes", "1"))
 _FALSE = frozenset(("off", "false", "no", "0"))
 _FOR_ONE = ("lt", "le", "gt", "ge")
@@ -236,7 +239,7 @@ def _small_integer(value: str) -> int:
     number = int(value)
     if abs(number) >= 2**63:
         raise ValueError(value)
-    return number
+    return max(-_HIGHEST, min(number, _HIGHEST))
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {

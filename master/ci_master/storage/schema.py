@@ -16,11 +16,11 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     SmallInteger,
-    String,
     Table,
-    Text,
     UniqueConstraint,
 )
+
+from ci_master.storage.texts import String, Text
 
 metadata = MetaData()
 
