@@ -37,10 +37,11 @@ def test_a_value_that_is_no_text_is_refused_with_its_name(value: Any) -> None:
 @pytest.mark.parametrize(
     ("command", "run", "shown", "text"),
     [
-        ("echo 'a b'", ["/bin/sh", "-c", "echo 'a b'"], b"echo 'a b'", "echo 'a b'"),
-        (["echo", "a b", ""], ["echo", "a b", ""], [b"echo", b"a b", b""], "echo 'a b' \"\""),
-        (["p", ("obfuscated", "real", "XX")], ["p", "real"], [b"p", b"XX"], "p XX"),
-        (["echo", 3, b"x"], ["echo", "3", "x"], [b"echo", b"3", b"x"], "echo 3 x"),
+        ("echo 'a b'", ["/bin/sh", "-c", "echo 'a b'"], "echo 'a b'", "echo 'a b'"),
+        (["echo", "a b", ""], ["echo", "a b", ""], ["echo", "a b", ""], "echo 'a b' \"\""),
+        (["p", ("obfuscated", "real", "XX")], ["p", "real"], ["p", "XX"], "p XX"),
+        (["p", b"\xff"], ["p", "\udcff"], ["p", "\ufffd"], "p '\ufffd'"),
+        (["echo", 3, "x"], ["echo", "3", "x"], ["echo", "3", "x"], "echo 3 x"),
     ],
 )
 def test_a_command_line_is_run_and_shown(

@@ -69,13 +69,13 @@ def test_the_log_begins_with_what_is_run_and_where(start: Any, tmp_path: Path) -
     running = start(limits=Limits(33, 66), initial_stdin=b"hi", logfiles={"a": "a.log"})
     assert running.tell.told[0][1] == (
         f"p 'a b'\n in dir {tmp_path} (timeout 33 secs) (maxTime 66 secs)\n"
-        " watching logfiles {'a': 'a.log'}\n argv: [b'p', b'a b']\n environment:\n  A=b\n"
+        " watching logfiles {'a': 'a.log'}\n argv: ['p', 'a b']\n environment:\n  A=b\n"
         " writing 2 bytes to stdin\n using PTY: False\n"
     )
     assert ("write", b"hi") in running.transport.calls
 
 
-def test_output_then_exit_status_then_the_rest_of_a_line(start: Any) -> None:
+def test_all_output_comes_before_the_exit_status_even_a_line_without_end(start: Any) -> None:
     running = start(log_environ=False)
     running.program.childDataReceived(1, b"out\npart")
     running.program.childDataReceived(2, b"err\n")
@@ -84,20 +84,22 @@ def test_output_then_exit_status_then_the_rest_of_a_line(start: Any) -> None:
     assert running.tell.told[1:] == [
         ("stdout", "out\n"),
         ("stderr", "err\n"),
+        ("stdout", "part\n"),
         ("rc", 3),
         ("header", "elapsedTime=2.000000\n"),
     ]
-    assert running.tell.last == [("stdout", "part\n")]
+    assert running.tell.last == []
     assert running.result.result == 3  # type: ignore[attr-defined]
     assert running.clock.getDelayedCalls() == []
 
 
 def test_a_signal_is_told_and_is_exit_status_minus_1(start: Any) -> None:
     running = start()
+    running.program.childDataReceived(1, b"part")
     running.end(None, 9)
-    assert running.keys() == ["header", "header", "rc", "header"]
+    assert running.keys() == ["header", "stdout", "header", "rc", "header"]
     assert running.tell.values("rc") == [-1]
-    assert running.tell.told[1] == ("header", "process killed by signal 9\n")
+    assert running.tell.told[2] == ("header", "process killed by signal 9\n")
 
 
 def test_output_nobody_wants_is_read_and_dropped(start: Any) -> None:
@@ -116,7 +118,7 @@ def test_too_many_lines_stop_it(start: Any) -> None:
     running = start(limits=Limits(max_lines=2))
     running.program.childDataReceived(1, b"1\n2\n3\n")
     assert running.tell.values("failure_reason") == ["max_lines_failure"]
-    assert "3/2 written/allowed running [b'p', b'a b'], attempting" in running.tell.told[-1][1]
+    assert "3/2 written/allowed running ['p', 'a b'], attempting" in running.tell.told[-1][1]
     assert running.killed == [77]
 
 

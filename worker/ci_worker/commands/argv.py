@@ -11,17 +11,17 @@ class CommandLine:
     """A program's arguments, real and as shown.
 
     :param run: the arguments to execute.
-    :param shown: the same, where obfuscated arguments have their replacement; bytes as the
-        command was one string for the shell.
+    :param shown: the same, where obfuscated arguments have their replacement; one string if
+        the command was one for the shell. All of it can be encoded.
     """
 
     run: list[str]
-    shown: bytes | list[bytes]
+    shown: str | list[str]
 
     def __str__(self) -> str:
-        if isinstance(self.shown, bytes):
-            return self.shown.decode("utf-8", "replace")
-        return " ".join(_quoted(part.decode("utf-8", "replace")) for part in self.shown)
+        if isinstance(self.shown, str):
+            return self.shown
+        return " ".join(_quoted(part) for part in self.shown)
 
 
 def command_line(command: Any, environ_comspec: str | None = None) -> CommandLine:
@@ -32,7 +32,7 @@ def command_line(command: Any, environ_comspec: str | None = None) -> CommandLin
     """
     if isinstance(command, (str, bytes)):
         text = _as_text(command)
-        shown = text.encode("utf-8", "surrogateescape")
+        shown = _encodable(text)
         if os.name == "nt":
             shell = environ_comspec or os.environ.get("COMSPEC", "cmd.exe")
             return CommandLine([shell, "/c", text], shown)
@@ -42,7 +42,7 @@ def command_line(command: Any, environ_comspec: str | None = None) -> CommandLin
     pairs = [_real_and_shown(argument) for argument in command]
     return CommandLine(
         [real for real, _ in pairs],
-        [shown.encode("utf-8", "surrogateescape") for _, shown in pairs],
+        [_encodable(shown) for _, shown in pairs],
     )
 
 
@@ -55,6 +55,11 @@ def _real_and_shown(argument: Any) -> tuple[str, str]:
 
 def _as_text(value: Any) -> str:
     return os.fsdecode(value) if isinstance(value, bytes) else str(value)
+
+
+def _encodable(text: str) -> str:
+    """The text without the stand-ins for bytes that are no UTF-8."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _quoted(text: str) -> str:

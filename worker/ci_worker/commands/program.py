@@ -164,9 +164,11 @@ class Program(ProcessProtocol):
         if self._stopping is not None:
             self._stopping.end()
         if ended.signal is not None:
-            self._tell.put("header", f"process killed by signal {ended.signal}\n")
-        rc = ended.exitCode if ended.signal is None and ended.exitCode is not None else -1
-        self._wind_up(rc)
+            rc = -1
+            self._wind_up(rc, f"process killed by signal {ended.signal}\n")
+        else:
+            rc = -1 if ended.exitCode is None else ended.exitCode
+            self._wind_up(rc)
         self._ended.callback(rc)
 
     # inside
@@ -194,15 +196,17 @@ class Program(ProcessProtocol):
         self._wind_up(1)
         return 1
 
-    def _wind_up(self, rc: int) -> None:
+    def _wind_up(self, rc: int, header: str = "") -> None:
         self._watching.stop()
         self._tell.on_full = self._tell.on_room = None
-        tails = [("log", tail) for tail in self._logs.stop()]
+        # A master closes the log with the exit status: what a program printed comes before it.
         for key, number in (("stdout", 1), ("stderr", 2)):
             if number in self._outputs and (text := self._outputs[number].finish()):
-                self._tell.put_last(key, text)
-        for key, tail in tails:
-            self._tell.put_last(key, tail)
+                self._tell.put(key, text)
+        for tail in self._logs.stop():
+            self._tell.put("log", tail)
+        if header:
+            self._tell.put("header", header)
         if self._spec.sends_rc:
             self._tell.put("rc", rc)
         elapsed_s = self._place.reactor.seconds() - self._started_at
