@@ -81,6 +81,27 @@ def test_a_wrong_option_is_explained(options: list[str], why: str) -> None:
     assert why in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("bad name", "worker name 'bad name': use letters, digits, '_' and '-', and begin with"),
+        ("1st", "begin with a letter"),
+        ("", "use letters"),
+        ("a.b", "use letters"),
+        ("n" * 51, "it is longer than 50 characters"),
+        ("change", "it is reserved"),
+    ],
+)
+def test_a_name_that_no_master_takes_is_explained(name: str, why: str) -> None:
+    for options, identity in (
+        ((), ("dir", "m", name, "p")),
+        (("--connection-string", "tcp:m:1"), ("dir", name, "p")),
+    ):
+        with pytest.raises(Mistake) as caught:
+            settings(*options, identity=identity)
+        assert why in str(caught.value)
+
+
 def test_a_connection_string_takes_the_place_of_the_master() -> None:
     made = settings("--connection-string", "tcp:m:1", identity=("dir", "w", "p"))
     assert (made.buildmaster_host, made.workername, made.passwd) == (None, "w", "p")

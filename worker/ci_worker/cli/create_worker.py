@@ -1,6 +1,7 @@
 """``create-worker``: the directory of a new worker."""
 
 import os
+import re
 from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,11 @@ from ci_common.daemon import TAC, say
 from ci_worker.bot import PROTOCOLS
 
 DEFAULT_PORT = 9989
+
+#: What a worker's name is to be; no master takes another one.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_LONGEST_NAME = 50
+_RESERVED = "change"  # by it, clients that send changes log in
 
 _INFO = {
     "admin": "Your Name Here <admin@youraddress.invalid>\n",
@@ -70,6 +76,7 @@ def settings_from(options: Namespace) -> WorkerSettings:
     :raises Mistake: for the first option that cannot be.
     """
     host, port, name, password = _identity(options)
+    _check_name(name)
     if options.protocol not in PROTOCOLS:
         raise Mistake(f"--protocol is '{options.protocol}': it can be {' or '.join(PROTOCOLS)}")
     if options.protocol != "pb":
@@ -115,6 +122,20 @@ def _identity(options: Namespace) -> tuple[str | None, int | None, str, str]:
         raise Mistake("give BASEDIR MASTER NAME PASSWORD, the master as host[:port]")
     host, port = parse_master(given[0])
     return host, port, given[1], given[2]
+
+
+def _check_name(name: str) -> None:
+    """Refuse a name that no master would let in."""
+    where = f"worker name '{name}'"
+    if not _NAME.fullmatch(name):
+        raise Mistake(
+            f"{where}: use letters, digits, '_' and '-', and begin with a letter or '_';"
+            " no master takes another name"
+        )
+    if len(name) > _LONGEST_NAME:
+        raise Mistake(f"{where}: it is longer than {_LONGEST_NAME} characters")
+    if name == _RESERVED:
+        raise Mistake(f"{where}: it is reserved for clients that send changes")
 
 
 def parse_master(text: str) -> tuple[str, int]:
