@@ -32,7 +32,8 @@ class HttpStatusPush(ReporterBase):
     :param verify: False to accept any certificate; or the path of a file with the certificates
         of those who may sign the server's.
     :param cert: path of a file with our own certificate and key, or of one for each.
-    :param skip_encoding: whether the body goes out without a ``charset``.
+    :param debug: has no meaning, and is taken for the sake of configurations that have it.
+    :param skip_encoding: likewise.
     """
 
     name = "HttpStatusPush"
@@ -82,7 +83,6 @@ class HttpStatusPush(ReporterBase):
         self.serverUrl = serverUrl
         self.auth = auth
         self.headers = headers
-        self.skip_encoding = skip_encoding
         self._how = (verify, cert)
         return self._change(generators, kwargs)
 
@@ -130,8 +130,7 @@ class HttpStatusPush(ReporterBase):
     async def _destination(self) -> tuple[str, dict[str, str]]:
         """Where to post to, and the headers; secrets are looked up each time, and may change."""
         render = self.site.render
-        plain = "application/json" if self.skip_encoding else "application/json; charset=utf-8"
-        headers = {"Content-Type": plain}
+        headers = {"Content-Type": "application/json"}
         for name, value in (self.headers or {}).items():
             headers[str(name)] = str(await render(value))
         auth = await render(self.auth)

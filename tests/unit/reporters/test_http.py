@@ -50,7 +50,7 @@ class HttpStatusPushTests(SynchronousTestCase):
         url, body, headers = self.poster.posts[0]
         self.assertEqual(url, "https://example.org/x")
         self.assertEqual(body["builder"]["name"], "linux")
-        self.assertEqual(headers, {"Content-Type": "application/json; charset=utf-8"})
+        self.assertEqual(headers, {"Content-Type": "application/json"})
 
     def test_login_and_headers_are_filled_in_for_each_post(self) -> None:
         words = iter(["one", "two"])

@@ -95,7 +95,8 @@ class BuildStartEndStatusGenerator(BuildStatusGeneratorMixin):
         """The report of a build's beginning or end."""
         formatter = self.start_formatter if key[-1] == "new" else self.end_formatter
         build = dict(message)
-        await utils.getDetailsForBuild(master, build, **self._wants(formatter))
+        wants = {**self._wants(formatter), "want_previous_build": False}
+        await utils.getDetailsForBuild(master, build, **wants)
         if not self.is_message_needed_by_props(build):
             return None
         report: Report = await settle(self.build_message(formatter, master, reporter, build))
