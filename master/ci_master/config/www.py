@@ -79,11 +79,25 @@ def check_www(check: Check) -> None:
         if name in known and not accepts(known[name]):
             check.fault("www", f"c['www']['{name}'] {must}, not {shown(known.pop(name))}")
     _check_special(check, known)
+    _check_logins(check, known)
     www = {**deepcopy(DEFAULTS), **known}
     if www["allowed_origins"] is None:
         www["allowed_origins"] = [origin_of(check.config.buildbotURL)]
     www["allowed_origins"] = [origin.lower() for origin in www["allowed_origins"]]
     check.config.www = www
+
+
+def _check_logins(check: Check, known: dict[str, Any]) -> None:
+    """Logins are not there yet. Who wants them must not get a site where everybody may act."""
+    if type(known.get("auth")).__name__ == "NoAuth":
+        known["auth"] = None
+    for key in ("auth", "authz"):
+        if known.get(key) is not None:
+            check.config.warnings.append(
+                f"c['www']['{key}'] is configured, but this version has no logins: everybody may"
+                " look, and nobody may act (force, stop, rebuild, cancel, pause, ...) by the web"
+            )
+            return
 
 
 def _check_special(check: Check, known: dict[str, Any]) -> None:

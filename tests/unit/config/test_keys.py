@@ -262,3 +262,17 @@ def test_a_plugin_of_the_pages_that_is_not_there_is_only_warned_of(tmp_path: Pat
 
 def test_every_method_of_compression_that_the_check_takes_can_be_used() -> None:
     assert COMPRESSION.keys() == METHODS.keys()
+
+
+@pytest.mark.parametrize("key", ["auth", "authz"])
+def test_who_wants_logins_is_warned_that_nobody_may_act(tmp_path: Path, key: str) -> None:
+    config = load(tmp_path, MINIMAL + f"c['www'] = {{'port': 8010, '{key}': object()}}\n")
+    (warning,) = config.warnings
+    assert warning.startswith(f"c['www']['{key}'] is configured, but this version has no logins")
+    assert config.www[key] is not None
+
+
+def test_an_author_who_wants_no_logins_gets_none(tmp_path: Path) -> None:
+    lines = "class NoAuth: pass\nc['www'] = {'port': 8010, 'auth': NoAuth()}\n"
+    config = load(tmp_path, MINIMAL + lines)
+    assert (config.warnings, config.www["auth"]) == ([], None)

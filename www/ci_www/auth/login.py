@@ -27,6 +27,8 @@ class AuthPages(Resource):
             return b""
         if request.postpath == [b"login"]:
             request.setResponseCode(404)
-            return b"This site has no logins: everybody may do everything.\n"
+            closed: str | None = request.site.policy.closed_because()
+            text = closed or "This site has no logins: everybody may do everything."
+            return f"{text}\n".encode()
         request.setResponseCode(404)
         return b"there is nothing here\n"

@@ -17,13 +17,24 @@ class Policy:
     def may(self, user_info: dict[str, Any], action: str, kind: str = "", key: Any = None) -> bool:
         """Whether this user may do it.
 
-        Without logins everybody may do everything.
+        Everybody may look. Everybody may act, too, unless the configuration wants logins: as
+        there are none yet, nobody may then.
 
         :param action: ``get``, or the name of the action.
         :param kind: plural name of the resource's type.
         :param key: its id or name, if a single one is meant.
         """
-        return True
+        return action.lower() == "get" or self.closed_because() is None
+
+    def closed_because(self) -> str | None:
+        """Why nobody may act on this site; None if everybody may."""
+        for key in ("auth", "authz"):
+            if self._parts.www.get(key) is not None:
+                return (
+                    f"c['www']['{key}'] is configured, but this version has no logins:"
+                    " nobody may act"
+                )
+        return None
 
     def demand(
         self, user_info: dict[str, Any], action: str, kind: str = "", key: Any = None
@@ -33,7 +44,7 @@ class Policy:
         :raises Refused: with status 403.
         """
         if not self.may(user_info, action, kind, key):
-            raise Refused(403, f"you may not {action} {kind}")
+            raise Refused(403, self.closed_because() or f"you may not {action} {kind}")
 
     def origin_allowed(self, request: Any, origin: str) -> bool:
         """Whether scripts of this origin may ask: those of our own, and of ``allowed_origins``."""

@@ -98,3 +98,17 @@ class CallTests(ApiCase):
         call = {"jsonrpc": "2.0", "id": 7, "method": "pause", "params": {}}
         status, _ = self.post("workers/1", call, origin="http://evil")
         self.assertEqual((status, self.called), (400, []))
+
+    def test_where_logins_are_configured_nobody_may_act_and_everybody_may_look(self) -> None:
+        buildid = self.build()
+        for key in ("auth", "authz"):
+            self.web.www.update({"auth": None, "authz": None, key: object()})
+            why = f"c['www']['{key}'] is configured, but this version has no logins: nobody may act"
+            for path, method in (
+                ("forceschedulers/force", "force"),
+                (f"builds/{buildid}", "stop"),
+                ("workers/1", "pause"),
+            ):
+                self.assertEqual(self.fault(self.call(path, method)), (403, -32600, why))
+            self.assertEqual(len(self.get("builds")["builds"]), 1)
+        self.assertEqual(self.called, [])

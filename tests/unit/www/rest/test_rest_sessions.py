@@ -10,6 +10,7 @@ from ci_common.faults import Refused
 from ci_www import auth
 from ci_www.auth import tokens
 from ci_www.auth.avatar import picture
+from ci_www.auth.login import AuthPages
 from ci_www.hooks.resource import ChangeHook
 from ci_www.rest.badges import Badges
 from ci_www.server import strports
@@ -75,6 +76,18 @@ class SessionTests(SynchronousTestCase):
         head, body, _ = token.split(".")
         for bad in (f"{head}.{body}.", "a.b.c", "", "é.é.é", f"{body}.{head}.x"):
             self.assertIsNone(tokens.read(bad, b"key", NOW))
+
+
+class LoginTests(ApiCase):
+    def login(self) -> bytes:
+        request = self.web.request("GET", "")
+        request.postpath = [b"login"]
+        return AuthPages(self.web.parts).render_GET(request)
+
+    def test_who_wants_to_log_in_hears_why_that_is_impossible(self) -> None:
+        self.assertIn(b"everybody may do everything", self.login())
+        self.web.www["auth"] = object()
+        self.assertIn(b"nobody may act", self.login())
 
 
 class HookTests(ApiCase):
