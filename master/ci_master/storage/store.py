@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
+from ci_common.faults import Refused
 from ci_master.storage.engine import database_url, may_pass, open_engine
 from ci_master.storage.schema import metadata
 from ci_master.storage.writer import (
@@ -194,11 +195,19 @@ class Store:
         return deferToThreadPool(self._reactor, self._readers, self.read_here, function)
 
     def read_here(self, function: Callable[[Connection], T]) -> T:
-        """The same in the calling thread, which is not the reactor's."""
+        """The same in the calling thread, which is not the reactor's.
+
+        :raises Refused: with the status 503, if the database is away.
+        """
         if self._reader is None:
             raise RuntimeError("the store is not open")
-        with self._reader.connect() as connection:
-            return function(connection)
+        try:
+            with self._reader.connect() as connection:
+                return function(connection)
+        except Exception as error:
+            if not may_pass(error):
+                raise
+            raise Refused(503, f"the database does not answer; try again soon ({error})") from error
 
 
 def _teller(deferred: "Deferred[Any]") -> Callable[[Any], None]:
