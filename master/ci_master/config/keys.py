@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from ci_master.config.check import Check, did_you_mean
 from ci_master.config.model import DEFAULT_VALIDATION
+from ci_master.storage.kinds import KINDS, kind_of, unsupported
 
 Predicate = Callable[[Any], bool]
 
@@ -206,6 +207,8 @@ def _check_db_url(check: Check, key: str) -> None:
         if "://" not in url:
             hint = "for example 'sqlite:///state.sqlite' or 'postgresql://user:password@host/name'"
             check.fault(key, f"the database URL {url!r} has no '://'", hint)
+        elif kind_of(url) not in KINDS:
+            check.fault(key, unsupported(kind_of(url)))
     elif not hasattr(url, "getRenderingFor"):
         check.fault(key, "the database URL must be a string, or a Secret or Interpolate")
 
@@ -218,6 +221,11 @@ def check_mq(check: Check) -> None:
     kind = given.get("type", "simple")
     if kind not in MQ_KEYS:
         check.fault("mq", f"mq type '{kind}' is not known", did_you_mean(kind, MQ_KEYS))
+        return
+    if kind == "wamp":
+        check.fault(
+            "mq", "mq type 'wamp' is not available yet", "write c['mq'] = {'type': 'simple'}"
+        )
         return
     unknown = sorted(given.keys() - set(MQ_KEYS[kind]))
     check.unknown_parts("mq", unknown, MQ_KEYS[kind], "unrecognized keys in c['mq']")

@@ -18,6 +18,7 @@ from ci_master.config.cross import check_relations
 from ci_master.config.latechecks import finish_checks
 from ci_master.config.model import Config
 from ci_master.config.modules import fresh_modules
+from ci_master.config.noeffect import warn_of_no_effect
 from ci_master.config.places import KeyPlaces, shown
 from ci_master.config.www import check_www
 from ci_master.data.faults import collecting_faults
@@ -42,6 +43,7 @@ _CHECKS = (
     finish_checks,
     check_www,
     check_relations,
+    warn_of_no_effect,
 )
 
 

@@ -9,6 +9,8 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.pool import NullPool, QueuePool
 
+from ci_master.storage.kinds import unsupported
+
 #: What SQLite says when trying again later may help.
 _SQLITE_PASSING = ("locked", "full", "disk i/o", "unable to open", "readonly", "busy")
 
@@ -37,9 +39,7 @@ def database_url(url: str, basedir: str) -> URL:
         return parsed
     if backend == "postgresql":
         return _postgresql_url(parsed)
-    raise DatabaseUnusable(
-        f"databases of the kind {backend!r} are not supported; use sqlite or postgresql"
-    )
+    raise DatabaseUnusable(unsupported(backend))
 
 
 def _postgresql_url(parsed: URL) -> URL:

@@ -54,6 +54,17 @@ WRONG = [
         ["master.cfg:7: mq type 'x' is not known\n    known: simple, wamp"],
     ),
     (
+        "c['mq'] = {'type': 'wamp', 'router_url': 'ws://x'}",
+        [
+            "master.cfg:7: mq type 'wamp' is not available yet\n"
+            "    write c['mq'] = {'type': 'simple'}"
+        ],
+    ),
+    (
+        "c['db'] = {'db_url': 'mysql+pymysql://u:p@h/d'}",
+        ["master.cfg:7: databases of the kind 'mysql' are not supported; use sqlite or postgresql"],
+    ),
+    (
         "c['mq'] = {'type': 'simple', 'zz': 1}",
         ["master.cfg:7: unrecognized keys in c['mq']: zz\n    known: debug, type"],
     ),
@@ -276,3 +287,33 @@ def test_an_author_who_wants_no_logins_gets_none(tmp_path: Path) -> None:
     lines = "class NoAuth: pass\nc['www'] = {'port': 8010, 'auth': NoAuth()}\n"
     config = load(tmp_path, MINIMAL + lines)
     assert (config.warnings, config.www["auth"]) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("lines", "warning"),
+    [
+        ("c['changeHorizon'] = 100", "c['changeHorizon'] has no effect yet"),
+        ("c['manhole'] = object()", "c['manhole'] has no effect yet"),
+        ("c['metrics'] = {}", "c['metrics'] has no effect yet"),
+        (
+            "c['protocols']['msgpack_experimental_v7'] = {'port': 9990}",
+            "c['protocols']['msgpack_experimental_v7'] has no effect yet",
+        ),
+    ],
+)
+def test_what_has_no_effect_yet_is_warned_of(tmp_path: Path, lines: str, warning: str) -> None:
+    assert load(tmp_path, MINIMAL + lines + "\n").warnings == [warning]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "c['caches'] = {'Builds': 3}",
+        "c['buildCacheSize'] = 3",
+        "c['changeHorizon'] = c['manhole'] = c['metrics'] = None",
+        "c['user_managers'] = c['machines'] = []",
+        "c['mq'] = {'type': 'simple'}",
+    ],
+)
+def test_what_nobody_would_miss_is_not_warned_of(tmp_path: Path, lines: str) -> None:
+    assert load(tmp_path, MINIMAL + lines + "\n").warnings == []
