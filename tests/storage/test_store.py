@@ -7,6 +7,7 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import IntegrityError
 
 from ci_master.storage import schema
+from ci_master.storage.store import READ_WAIT_S
 from tests.storage.harness import Desk
 
 t = schema.projects
@@ -105,3 +106,12 @@ def test_a_closed_store_takes_nothing(desk: Desk) -> None:
     with pytest.raises(RuntimeError, match="closed"):
         desk.store.insert(t, project(1, "a"))
     desk.open()
+
+
+def test_a_read_does_not_wait_for_ever_for_writes(desk: Desk) -> None:
+    desk.store.insert(t, project(1, "a"))
+    waiting = desk.store.committed()
+    assert not waiting.called
+    desk.reactor.advance(READ_WAIT_S)
+    assert waiting.called
+    desk.settle()

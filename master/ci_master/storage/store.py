@@ -28,6 +28,8 @@ from ci_master.storage.writer import (
 T = TypeVar("T")
 
 READERS = 3
+#: Seconds that a read waits for writes which were asked for before it.
+READ_WAIT_S = 5
 
 #: Seconds for which a master that stops waits for a database that is away.
 LAST_TRIES_S = 10.0
@@ -147,12 +149,21 @@ class Store:
     def committed(self) -> "Deferred[None]":
         """Fires when everything asked for so far can be read; at once if nothing waits.
 
-        Unlike :meth:`durable` it asks for no more than that.
+        Unlike :meth:`durable` it asks for no more than that. It waits for :data:`READ_WAIT_S`
+        at most: where the database is away, the read that follows will say so.
         """
         if not self._busy and not self._waiting:
             return succeed(None)
         answer: Deferred[None] = Deferred()
-        self._ask(AfterCommit(lambda: answer.callback(None)))
+
+        def fire() -> None:
+            if limit.active():
+                limit.cancel()
+            if not answer.called:
+                answer.callback(None)
+
+        limit = self._clock.callLater(READ_WAIT_S, fire)
+        self._ask(AfterCommit(fire))
         return answer
 
     def after_commit(self, callback: Callable[[], None]) -> None:
