@@ -145,3 +145,25 @@ def test_a_master_that_is_away_takes_no_changes(home: Home) -> None:
     done = ci_master("sendchange", address, "--who=me")
     assert done.returncode == 1
     assert f"cannot connect to 127.0.0.1:{home.pb_port}" in done.stderr
+
+
+def test_a_stopped_masters_database_may_be_named_by_a_secret_that_takes_its_time(
+    home: Home,
+) -> None:
+    home.configure("""
+from twisted.internet import reactor, task
+from ci_master.secrets.base import SecretProviderBase
+class Slow(SecretProviderBase):
+    def get(self, name):
+        return task.deferLater(reactor, 0.01, lambda: "hidden.sqlite" if name == "n" else None)
+c['secretsProviders'] = [Slow()]
+c['db_url'] = util.Interpolate('sqlite:///%(secret:n)s')
+""")
+    upgraded = home.run("upgrade-master")
+    assert upgraded.returncode == 0, upgraded.stderr
+    assert (home.directory / "hidden.sqlite").exists()
+    assert "hidden" not in (home.directory / "master.cfg.sample").read_text()
+    cleaned = home.run("cleanupdb")
+    assert cleaned.returncode == 0, cleaned.stderr
+    started = home.run("start")
+    assert started.returncode == 0, started.stdout

@@ -21,12 +21,11 @@ def run(options: argparse.Namespace) -> int:
     basedir = master_directory(options.basedir)
     refuse_if_running(basedir)
 
-    from ci_master.cli.database import database_of
-    from ci_master.config.load import load_config
+    from ci_master.cli.database import database_of, load
     from ci_master.storage.engine import DatabaseUnusable
     from ci_master.storage.maintenance import cleanup
 
-    config = load_config(basedir, config_named_by(basedir))
+    config = load(basedir, config_named_by(basedir))
     try:
         told = cleanup(
             database_of(config),

@@ -6,7 +6,12 @@ Make a backup of the database first.
 
 import argparse
 
-from ci_master.cli.create_master import upgrade_database, write_sample, write_tac
+from ci_master.cli.create_master import (
+    DEFAULT_DB,
+    upgrade_database,
+    write_sample,
+    write_tac,
+)
 from ci_master.cli.directory import (
     add_basedir,
     add_quiet,
@@ -29,21 +34,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Load the configuration for its database, then migrate that."""
-    from ci_master.cli.database import configured_database
+    from ci_master.cli.database import database_of, load, shown_database
 
     basedir = master_directory(options.basedir)
     refuse_if_running(basedir)
-    config = config_named_by(basedir)
-    url = configured_database(basedir, config)
+    name = config_named_by(basedir)
+    config = load(basedir, name)
+    url = database_of(config)
 
     def say(*words: object) -> None:
         if not options.quiet:
             print(*words)
 
     if options.replace:
-        settings = Settings(str(basedir), config, 10_000_000, 10)
+        settings = Settings(str(basedir), name, 10_000_000, 10)
         write_tac(basedir, tac_text(settings), force=True, say=say)
-    write_sample(basedir, url)
+    write_sample(basedir, shown_database(config, DEFAULT_DB))
     upgrade_database(url, basedir, say)
     say("upgrade complete")
     return 0
