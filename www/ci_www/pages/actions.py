@@ -40,7 +40,7 @@ async def build_action(ask: Ask, name: str, number: str) -> Redirect:
         raise NotThere(f"There is no build #{number} of {row.name}.")
     result = await act(ask, "builds", line.id, method)
     if method == "rebuild" and result and result[1]:
-        return Redirect(urls.request(next(iter(result[1].values()))))
+        return Redirect(urls.request_or_build(next(iter(result[1].values()))))
     return Redirect(urls.build(urls.builder_segment(row.id, row.name), int(number)))
 
 

@@ -31,6 +31,11 @@ class ForceView:
     has_file: bool
 
 
+def _named(text: Any, scheduler: Any) -> str:
+    """What an author wrote; empty if it is only the scheduler's name again."""
+    return "" if str(text or "") == scheduler.name else str(text or "")
+
+
 def force_view(
     scheduler: Any,
     specs: list[dict[str, Any]],
@@ -60,14 +65,14 @@ def force_view(
     ]
     names = [str(name) for name in scheduler.builderNames]
     meant = chosen if len(chosen) == 1 else names if len(names) == 1 else []
-    label = str(scheduler.label or scheduler.name)
+    label = _named(scheduler.label, scheduler) or str(scheduler.name).capitalize()
     return ForceView(
         scheduler=scheduler.name,
         label=label,
         title=f"Force a build on {meant[0]}" if meant else "Force builds",
         home=home if meant else "",
         chosen=meant,
-        button=str(scheduler.buttonName or "Start build"),
+        button=_named(scheduler.buttonName, scheduler) or "Start build",
         url=urls.force(scheduler.name),
         builders=[(name, name in chosen or len(names) == 1) for name in names],
         fields=fields,
@@ -164,7 +169,9 @@ async def submit(ask: Ask, name: str) -> Page | Redirect:
         try:
             result = await ask.data.actions.call("forceschedulers", name, "force", args)
             requests = result[1] if result else {}
-            return Redirect(urls.request(next(iter(requests.values()))) if requests else "/queue")
+            if not requests:
+                return Redirect("/queue")
+            return Redirect(urls.request_or_build(next(iter(requests.values()))))
         except ForceRefused as refused:
             errors = dict(refused.errors)
     view = force_view(

@@ -33,6 +33,11 @@ def log(segment: str, number: int, step_number: int, slug: str) -> str:
     return f"{build(segment, number)}/steps/{step_number}/logs/{quote(slug)}"
 
 
+def request_or_build(requestid: int) -> str:
+    """The page of a request, which becomes that of its build as soon as there is one."""
+    return f"{request(requestid)}?redirect_to_build=true"
+
+
 def request(requestid: int) -> str:
     """The page of a build request."""
     return f"/buildrequests/{requestid}"

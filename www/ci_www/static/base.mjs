@@ -136,15 +136,17 @@ function heard(key, message) {
   for (const [topic, callback] of listeners) if (matches(topic, key)) callback(key, message);
   soon();
 }
+// A region is asked for once a second at most, where lines of a log grow a bit more often.
+const every = (name) => +($(`[data-region="${name}"]`)?.dataset.every || 1000);
 function soon() {
   if (!due.size || fetching || timer || document.hidden) return;
   const now = performance.now();
-  const wait = Math.min(...[...due].map((name) => (fetched.get(name) || -1e9) + 1000 - now));
+  const wait = Math.min(...[...due].map((name) => (fetched.get(name) || -1e9) + every(name) - now));
   timer = setTimeout(() => { timer = 0; refetch(); }, Math.max(wait, 0));
 }
 async function refetch() {
   const now = performance.now();
-  const names = [...due].filter((name) => (fetched.get(name) || -1e9) + 1000 <= now + 5);
+  const names = [...due].filter((name) => (fetched.get(name) || -1e9) + every(name) <= now + 5);
   if (!names.length) return soon();
   for (const name of names) { due.delete(name); fetched.set(name, now); }
   fetching = true;
@@ -153,6 +155,7 @@ async function refetch() {
     url.hash = "";
     url.searchParams.set("region", names.join(","));
     const answer = await fetch(url, { headers: { Accept: "text/html" } });
+    if (answer.redirected) return location.replace(answer.url); // a request that has become a build
     if (answer.ok) {
       const html = await answer.text();
       const wanted = answer.headers.get("X-Topics");

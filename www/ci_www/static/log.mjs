@@ -32,7 +32,13 @@ function start() {
   const scale = () => Math.max(1, (count() * ROW - list.clientHeight) / Math.max(1, height() - list.clientHeight));
   const lineAt = (place) => (folded && place <= 1 ? 1 : place + skipped());
   const placeOf = (n) => Math.max(1, n - skipped());
-  const topPlace = () => Math.min(count(), Math.floor((list.scrollTop * scale()) / ROW) + 1);
+  // A short log is there as a whole, so that its rows may be as tall as they like.
+  const short = () => count() <= 300;
+  function topPlace() {
+    if (!short()) return Math.min(count(), Math.floor((list.scrollTop * scale()) / ROW) + 1);
+    const first = [...rows.children].findIndex((row) => row.offsetTop + row.offsetHeight > list.scrollTop);
+    return Math.max(1, first + 1);
+  }
   const topLine = () => lineAt(topPlace());
   const fits = () => Math.ceil(list.clientHeight / ROW);
 
@@ -104,8 +110,8 @@ function start() {
   }
   function paint(force) {
     const top = topPlace();
-    const from = Math.max(1, top - MARGIN), to = Math.min(count(), top + fits() + MARGIN);
-    space.style.height = `${height()}px`;
+    const from = short() ? 1 : Math.max(1, top - MARGIN), to = short() ? count() : Math.min(count(), top + fits() + MARGIN);
+    if (!short()) space.style.height = `${height()}px`;
     if (force || from < shown[0] || to > shown[1] || Math.abs(from - shown[0]) > MARGIN / 2) {
       const selection = getSelection();
       const held = !force && selection && !selection.isCollapsed && rows.contains(selection.anchorNode);
@@ -117,6 +123,11 @@ function start() {
       }
       need(lineAt(from), lineAt(to));
     }
+    if (short()) {
+      rows.style.transform = "";
+      space.style.height = `${rows.offsetHeight}px`;
+      return;
+    }
     // The row at the top stays where the scroll bar says it is, whatever the rows' heights.
     const anchor = document.getElementById(`L${lineAt(top)}`);
     const within = ((list.scrollTop * scale()) % ROW) / (scale() > 1 ? scale() : 1);
@@ -126,7 +137,9 @@ function start() {
   }
   function go(n, { center = true } = {}) {
     if (n > 1 && n <= header) folded = false;
-    const at = ((placeOf(n) - 1) * ROW) / scale() - (center ? list.clientHeight / 3 : 0);
+    if (short()) paint(true);
+    const top = short() ? document.getElementById(`L${n}`)?.offsetTop ?? 0 : ((placeOf(n) - 1) * ROW) / scale();
+    const at = top - (center ? list.clientHeight / 3 : 0);
     list.scrollTop = Math.max(0, at);
     paint(true);
   }
@@ -165,7 +178,7 @@ function start() {
   let frame = 0;
   list.addEventListener("scroll", () => {
     if (!moving && !complete) {
-      const end = list.scrollTop + list.clientHeight >= height() - 4;
+      const end = list.scrollTop + list.clientHeight >= list.scrollHeight - 4;
       if (end !== follow) { follow = end; $("#b-follow").setAttribute("aria-pressed", end); }
       if (end) $("#pill").hidden = true;
     }
