@@ -84,18 +84,23 @@ def load_application(basedir: str | os.PathLike[str], tac: str = TAC) -> LoadedA
     try:
         exec(compile(source, path, "exec"), names)
     except SyntaxError as error:
-        raise BrokenTac(f"{path}:{error.lineno}: {error.msg}") from error
+        raise BrokenTac(f"{error.filename or path}:{error.lineno}: {error.msg}") from error
     except Exception as error:
-        line = _line_in(path, error)
-        raise BrokenTac(f"{path}:{line}: {type(error).__name__}: {error}") from error
+        raise BrokenTac(_what_failed(path, error)) from error
     if "application" not in names:
         raise BrokenTac(f"{path}: it sets no variable 'application'")
     return LoadedApplication(names["application"], names)
 
 
-def _line_in(path: str, error: BaseException) -> int:
+def _what_failed(tac: str, error: Exception) -> str:
+    """The place that raised it and the exception; then what the tac file did to get there."""
     frames = traceback.extract_tb(error.__traceback__)
-    return next((f.lineno or 0 for f in reversed(frames) if f.filename == path), 0)
+    what = "".join(traceback.format_exception_only(error)).strip()
+    last = frames[-1]
+    if last.filename == tac:
+        return f"{tac}:{last.lineno}: {what}"
+    line = next((frame.lineno for frame in reversed(frames) if frame.filename == tac), 0)
+    return f"{last.filename}:{last.lineno}: {what}\n    called by {tac}:{line}"
 
 
 def run_in_foreground(

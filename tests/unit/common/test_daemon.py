@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,28 @@ def test_a_broken_tac_is_explained(tmp_path: Path, text: str | None, why: str) -
         (tmp_path / "buildbot.tac").write_text(text)
     with pytest.raises(BrokenTac, match=why):
         load_application(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("module", "why"),
+    [
+        (
+            "def make():\n    raise OSError('no room')\n",
+            "{here}/parts.py:2: OSError: no room\n    called by {here}/buildbot.tac:2",
+        ),
+        ("x = (\n", "{here}/parts.py:1: '(' was never closed"),
+    ],
+)
+def test_what_fails_in_another_file_is_told_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, why: str
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "parts", raising=False)
+    (tmp_path / "parts.py").write_text(module)
+    (tmp_path / "buildbot.tac").write_text("import parts\napplication = parts.make()\n")
+    with pytest.raises(BrokenTac) as caught:
+        load_application(tmp_path)
+    assert str(caught.value) == why.format(here=tmp_path)
 
 
 def test_a_living_process_is_not_replaced(tmp_path: Path) -> None:
