@@ -1,6 +1,6 @@
 """The tables.
 
-All times are unix seconds (UTC). Ids are handed out by the master from memory (see
+All times are unix seconds (UTC), in 64 bits. Ids are handed out by the master from memory (see
 :mod:`ci_master.storage.ids`), so no insert needs a round trip. Columns that end in ``_json``
 hold JSON text. Result codes are those of :mod:`ci_common.results`; -1 in ``buildrequests`` and
 NULL in ``builds`` and ``steps`` mean none yet.
@@ -41,7 +41,7 @@ masters = Table(
     _id(),
     Column("name", String(512), nullable=False, unique=True),  # "hostname:basedir"
     Column("active", Boolean, nullable=False),
-    Column("last_active", Integer, nullable=False),
+    Column("last_active", BigInteger, nullable=False),
 )
 
 projects = Table(
@@ -74,7 +74,7 @@ codebase_commits = Table(
     Column("author", String(255), nullable=False),
     Column("committer", String(255)),
     Column("comments", Text, nullable=False),
-    Column("when_timestamp", Integer, nullable=False),
+    Column("when_timestamp", BigInteger, nullable=False),
     Column("revision", String(70), nullable=False),
     Column("parent_commitid", Integer),
     UniqueConstraint("codebaseid", "revision", name="commits_of_codebase"),
@@ -87,7 +87,7 @@ codebase_branches = Table(
     _to("codebases>codebaseid"),
     Column("name", String(255), nullable=False),
     Column("commitid", Integer),
-    Column("last_timestamp", Integer, nullable=False),
+    Column("last_timestamp", BigInteger, nullable=False),
     UniqueConstraint("codebaseid", "name", name="branches_of_codebase"),
 )
 
@@ -135,7 +135,7 @@ workers = Table(
     Column("paused", Boolean, nullable=False, default=False),
     Column("pause_reason", Text),
     Column("graceful", Boolean, nullable=False, default=False),
-    Column("last_seen_at", Integer),
+    Column("last_seen_at", BigInteger),
 )
 
 configured_workers = Table(
@@ -163,7 +163,7 @@ worker_events = Table(
     metadata,
     _id(),
     _to("workers>workerid"),
-    Column("at", Integer, nullable=False),
+    Column("at", BigInteger, nullable=False),
     # connected, disconnected, paused, unpaused, graceful, ungraceful, quarantined, released
     Column("kind", String(16), nullable=False),
     Column("reason", Text),
@@ -233,7 +233,7 @@ sourcestamps = Table(
     Column("project", String(512), nullable=False, default=""),
     Column("codebase", String(256), nullable=False, default=""),
     Column("patchid", Integer, ForeignKey("patches.id", ondelete="SET NULL")),
-    Column("created_at", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
     Index("sourcestamps_revision", "revision"),
 )
 
@@ -247,7 +247,7 @@ changes = Table(
     Column("branch", String(255)),
     Column("revision", String(255)),
     Column("revlink", Text),
-    Column("when_timestamp", Integer, nullable=False),
+    Column("when_timestamp", BigInteger, nullable=False),
     Column("category", String(255)),
     Column("repository", String(512), nullable=False, default=""),
     Column("project", String(512), nullable=False, default=""),
@@ -280,9 +280,9 @@ buildsets = Table(
     Column("external_idstring", String(256)),
     Column("reason", Text, nullable=False, default=""),
     Column("scheduler", String(256)),
-    Column("submitted_at", Integer, nullable=False),
+    Column("submitted_at", BigInteger, nullable=False),
     Column("complete", Boolean, nullable=False, default=False),
-    Column("complete_at", Integer),
+    Column("complete_at", BigInteger),
     Column("results", SmallInteger),
     Column("parent_buildid", Integer),
     Column("parent_relationship", Text),
@@ -310,12 +310,12 @@ buildrequests = Table(
     _to("buildsets>buildsetid"),
     _to("builders>builderid"),
     Column("priority", Integer, nullable=False, default=0),
-    Column("submitted_at", Integer, nullable=False),
+    Column("submitted_at", BigInteger, nullable=False),
     Column("waited_for", Boolean, nullable=False, default=False),
-    Column("claimed_at", Integer),
+    Column("claimed_at", BigInteger),
     Column("claimed_by_masterid", Integer),
     Column("complete", Boolean, nullable=False, default=False),
-    Column("complete_at", Integer),
+    Column("complete_at", BigInteger),
     Column("results", SmallInteger, nullable=False, default=-1),
     Index("buildrequests_complete", "complete", "id"),
     Index("buildrequests_of_builder", "builderid", "complete", "id"),
@@ -331,8 +331,8 @@ builds = Table(
     _to("buildrequests>buildrequestid"),
     _to("workers>workerid", nullable=True, ondelete="SET NULL"),
     _to("masters>masterid"),
-    Column("started_at", Integer, nullable=False),
-    Column("complete_at", Integer),
+    Column("started_at", BigInteger, nullable=False),
+    Column("complete_at", BigInteger),
     Column("locks_duration_s", Integer, nullable=False, default=0),
     Column("state_string", Text, nullable=False, default=""),
     Column("results", SmallInteger),
@@ -375,9 +375,9 @@ steps = Table(
     _to("builds>buildid"),
     Column("number", Integer, nullable=False),
     Column("name", String(50), nullable=False),
-    Column("started_at", Integer),
-    Column("locks_acquired_at", Integer),
-    Column("complete_at", Integer),
+    Column("started_at", BigInteger),
+    Column("locks_acquired_at", BigInteger),
+    Column("complete_at", BigInteger),
     Column("state_string", Text, nullable=False, default=""),
     Column("results", SmallInteger),
     Column("urls_json", Text, nullable=False, default="[]"),
