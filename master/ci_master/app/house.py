@@ -17,6 +17,7 @@ from ci_master.app.builders import (
 )
 from ci_master.app.facade import MasterFacade
 from ci_master.app.members import Members
+from ci_master.app.ports import web_url
 from ci_master.app.site import make_site
 from ci_master.builds.buildenv import BuildEnv
 from ci_master.builds.builder import Builder
@@ -246,7 +247,7 @@ class House:
         config: Config = self.site.config
         lines = []
         if config.www.get("port") is not None:
-            lines.append(f"the web interface is at {config.buildbotURL}")
+            lines.append(f"the web interface is at {web_url(config, self.web.address)}")
         port = config.protocols.get("pb", {}).get("port")
         if port is not None:
             lines.append(f"workers connect to port {port}")

@@ -12,6 +12,8 @@ from ci_master.config.model import Config
 
 _REMEDY = "choose another port, or end the program that listens there"
 
+_EVERYWHERE_OR_HERE = ("", "0.0.0.0", "::", "127.0.0.1", "::1")
+
 
 async def taken_ports(reactor: Any, old: Config, new: Config) -> list[Fault]:
     """What is wrong with the ports that the new configuration has and the old one has not."""
@@ -42,6 +44,19 @@ def describe(error: CannotListenError) -> str:
 def refused_port(error: CannotListenError) -> str:
     """The same with what to do about it, for whoever starts a master."""
     return f"{describe(error)}\n    {_REMEDY}"
+
+
+def web_url(config: Config, address: Any) -> str:
+    """Where people find the pages: what they were told to, or where the web server listens.
+
+    :param address: of the listening port; None if nothing listens.
+    """
+    number = getattr(address, "port", None)
+    if config.buildbotURL != Config.buildbotURL or number is None:
+        return config.buildbotURL
+    host = "localhost" if address.host in _EVERYWHERE_OR_HERE else address.host
+    scheme = "https" if str(config.www.get("port")).startswith(("ssl:", "tls:")) else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{number}/"
 
 
 class _Nobody(ServerFactory):
