@@ -1,5 +1,6 @@
 """Where a daemon's log goes: the file its ``buildbot.tac`` asks for, and the terminal too."""
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +17,9 @@ from twisted.python.logfile import LogFile
 
 DEFAULT_ROTATE_BYTES = 10_000_000
 DEFAULT_ROTATED_FILES = 10
+
+#: Texts of Twisted's ports, which it logs whether one wants it or not.
+_NOISE = re.compile(r"\S+ starting on \S+|\((?:\w+ )?Port \S+ Closed\)")
 
 Observer = Callable[[dict[str, Any]], None]
 
@@ -34,9 +38,20 @@ def start_logging(
     observer = application.getComponent(ILogObserver, None)
     if observer is None:
         observer = FileLogObserver(_rotated_file(names, path)).emit
-    startLoggingWithObserver(observer, setStdout=not to_stdout)
+    startLoggingWithObserver(without_noise(observer), setStdout=not to_stdout)
     if to_stdout:
-        addObserver(_until_it_breaks(FileLogObserver(terminal).emit))
+        addObserver(_until_it_breaks(without_noise(FileLogObserver(terminal).emit)))
+
+
+def without_noise(observer: Observer) -> Observer:
+    """An observer that is spared what Twisted says of each port; we say what is of interest."""
+
+    def observe(event: dict[str, Any]) -> None:
+        said = event.get("message")
+        if not (said and isinstance(said[0], str) and _NOISE.fullmatch(said[0])):
+            observer(event)
+
+    return observe
 
 
 def _until_it_breaks(observer: Observer) -> Observer:

@@ -107,6 +107,7 @@ class WebSite(Site):
     """The site: also gives requests what they need to know who asks."""
 
     displayTracebacks = False
+    noisy = False  # no lines in the log for the factory's start and stop
     protocol = WebChannel  # type: ignore[assignment]  # the default wraps the same for HTTP/2
 
     def __init__(

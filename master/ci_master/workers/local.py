@@ -1,6 +1,7 @@
 """A worker that runs beside the master, as its child process."""
 
 import os
+import re
 import secrets
 import signal
 import sys
@@ -22,6 +23,9 @@ STOP_S = 10.0
 
 #: seconds after which an ended child counts as one that had worked
 LIVED_S = 60.0
+
+#: what stands before each line of the child's own log: the time and the system
+_STAMP = re.compile(r"\A\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\S* \[[^\]]*\] ")
 
 
 class LocalWorker(AbstractWorker):
@@ -109,13 +113,16 @@ class _Child(ProcessProtocol):
         self._name = name
         self._clock = clock
         self._tell_ended = ended
+        self._rest = b""
         self._stopped: Deferred[None] | None = None
         self._kill_timer: IDelayedCall | None = None
 
     def outReceived(self, data: bytes) -> None:
-        """Pass it on."""
-        for line in data.decode("utf-8", "replace").splitlines():
-            self.log.debug("worker {name}: {line}", name=self._name, line=line)
+        """Pass whole lines on, without the time that the child puts before each."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            text = _STAMP.sub("", line.decode("utf-8", "replace").rstrip("\r"))
+            self.log.debug("worker {name}: {line}", name=self._name, line=text)
 
     errReceived = outReceived
 
@@ -130,6 +137,8 @@ class _Child(ProcessProtocol):
         """It is gone."""
         if self._kill_timer is not None and self._kill_timer.active():
             self._kill_timer.cancel()
+        if self._rest:
+            self.outReceived(b"\n")
         if self._stopped is None:
             self.log.warn("worker {name} ended: {reason}", name=self._name, reason=reason.value)
         self._tell_ended()
