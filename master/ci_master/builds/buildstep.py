@@ -127,7 +127,7 @@ class BuildStep(
     warnOnWarnings = False
     warnOnFailure = False
     alwaysRun = False
-    name: Any = None
+    name: Any = "generic"
     description: Any = None
     descriptionDone: Any = None
     descriptionSuffix: Any = None

@@ -32,6 +32,11 @@ def test_a_template_looks_like_its_class() -> None:
     assert template.command == ["x"]
 
 
+def test_a_step_of_a_class_without_name_is_called_generic() -> None:
+    step = Doing().get_step_factory().buildStep()
+    assert step.name == "generic"
+
+
 def test_an_attribute_set_on_a_template_is_a_fault() -> None:
     template = Shell(command=["x"])
     with pytest.raises(ConfigError, match="set_step_arg"):
