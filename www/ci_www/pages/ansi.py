@@ -185,8 +185,9 @@ def readable(colour: tuple[int, int, int], ground: tuple[int, int, int]) -> tupl
     return found
 
 
-#: Background of logs in the light and in the dark theme.
-LIGHT, DARK = (251, 252, 253), (18, 24, 31)
+#: The grounds of logs that are nearest to text in the light and in the dark theme: those of
+#: lines that look like errors or warnings.
+LIGHT, DARK = (253, 233, 216), (56, 43, 28)
 
 
 def stylesheet() -> str:

@@ -24,7 +24,7 @@ for (const set of $$("[data-tabs]")) {
     tab.setAttribute("aria-controls", panel.id);
     tab.textContent = (panel.classList.contains("bad") ? "\u2717 " : "") + (panel.dataset.label || i + 1);
     tab.addEventListener("click", () => choose(i));
-    panel.setAttribute("role", "tabpanel");
+    
     bar.append(tab);
   });
   bar.addEventListener("keydown", (event) => {
