@@ -48,10 +48,7 @@ class FileDownload(TransferStep):
         """Copy it."""
         self.checkWorkerHasCommand("downloadFile")
         source = self.on_master(self.mastersrc)
-        self.descriptionDone = self.descriptionDone or [
-            "downloading to",
-            os.path.basename(self.workerdest),
-        ]
+        self.tell_what("downloading", "downloaded", os.path.basename(self.workerdest))
         try:
             file = open(source, "rb")  # noqa: SIM115 - the reader closes it
         except OSError as error:
@@ -105,10 +102,7 @@ class StringDownload(TransferStep):
     async def run(self) -> int:
         """Write it."""
         self.checkWorkerHasCommand("downloadFile")
-        self.descriptionDone = self.descriptionDone or [
-            "downloading to",
-            os.path.basename(self.workerdest),
-        ]
+        self.tell_what("downloading", "downloaded", os.path.basename(self.workerdest))
         content = self._content()
         body = content.encode() if isinstance(content, str) else content
         reader = StringFileReader(io.BytesIO(body))

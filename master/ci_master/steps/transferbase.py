@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from ci_common.results import CANCELLED, FAILURE, SUCCESS
+from ci_common.results import CANCELLED, FAILURE, SKIPPED, SUCCESS
 from ci_master.builds.buildstep import BuildStep
 from ci_master.builds.faults import configFault
 from ci_master.builds.remotecommand import RemoteCommand
@@ -14,6 +14,18 @@ class TransferStep(BuildStep):
 
     haltOnFailure = True
     flunkOnFailure = True
+    _done = ""
+
+    def tell_what(self, doing: str, done: str, what: str) -> None:
+        """Set the texts, such as "uploading x" and "uploaded x", where none are configured."""
+        self.description = self.description or [doing, what]
+        self._done = f"{done} {what}"
+
+    def getResultSummary(self) -> Any:
+        """What was done, if it was."""
+        if self._done and not self.descriptionDone and self.results in (SUCCESS, SKIPPED):
+            self.descriptionDone = [self._done]
+        return super().getResultSummary()
 
     def check_mode(self, mode: Any) -> None:
         """Report permissions that are no number."""

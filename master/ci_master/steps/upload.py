@@ -71,8 +71,7 @@ class FileUpload(_UploadStep):
         """Copy it."""
         self.checkWorkerHasCommand("uploadFile")
         destination = self.on_master(self.masterdest)
-        self.description = ["uploading", os.path.basename(self.workersrc)]
-        self.descriptionDone = self.descriptionDone or self.description
+        self.tell_what("uploading", "uploaded", os.path.basename(self.workersrc))
         await self._show_url(destination)
         writer = FileWriter(destination, self.maxsize, self.mode)
         args = {
@@ -123,10 +122,7 @@ class DirectoryUpload(_UploadStep):
         """Copy it."""
         self.checkWorkerHasCommand("uploadDirectory")
         destination = self.on_master(self.masterdest)
-        self.descriptionDone = self.descriptionDone or [
-            "uploading",
-            os.path.basename(self.workersrc),
-        ]
+        self.tell_what("uploading", "uploaded", os.path.basename(self.workersrc))
         await self._show_url(destination)
         writer = DirectoryWriter(destination, self.maxsize, self.compress)
         args = {
@@ -197,7 +193,8 @@ class MultipleFileUpload(_UploadStep):
         log = await self.addLog("stdio")
         names = self.workersrcs if isinstance(self.workersrcs, list) else [self.workersrcs]
         sources = await self._expanded(names) if self.glob else names
-        self.descriptionDone = self.descriptionDone or ["uploading", f"{len(sources)} files"]
+        count = f"{len(sources)} file{'' if len(sources) == 1 else 's'}"
+        self.tell_what("uploading", "uploaded", count)
         if not sources:
             await log.finish()
             return SKIPPED

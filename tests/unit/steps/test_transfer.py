@@ -65,7 +65,7 @@ def test_a_file_is_uploaded_below_the_masters_directory(
     )
     ran = harness.run(step)
     got = tmp_path / "public" / "y" / "got"
-    assert (ran.result, ran.state) == (SUCCESS, "uploading y.bin")
+    assert (ran.result, ran.state) == (SUCCESS, "uploaded y.bin")
     assert got.read_bytes() == b"content"
     assert stat.S_IMODE(got.stat().st_mode) == 0o640
     assert got.stat().st_mtime == 2000.0
@@ -129,7 +129,7 @@ def test_a_directory_is_uploaded(harness: StepHarness, tmp_path: Path) -> None:
         "uploadDirectory", workersrc="docs", compress=None, blocksize=16384, maxsize=None
     ).unpack(archive(a="1", b="2"))
     ran = harness.run(DirectoryUpload(workersrc="docs", masterdest="got", url="http://u"))
-    assert (ran.result, ran.state) == (SUCCESS, "uploading docs")
+    assert (ran.result, ran.state) == (SUCCESS, "uploaded docs")
     assert {path.name: path.read_text() for path in (tmp_path / "got").iterdir()} == {
         "a": "1",
         "b": "2",
@@ -169,7 +169,7 @@ def test_several_files_and_directories(harness: StepHarness, tmp_path: Path) -> 
     ran = harness.run(
         Noted(workersrcs=["a.txt", "sub/dir"], masterdest="got", url="http://u", urlText="all")
     )
-    assert (ran.result, ran.state) == (SUCCESS, "uploading 2 files")
+    assert (ran.result, ran.state) == (SUCCESS, "uploaded 2 files")
     assert (tmp_path / "got" / "a.txt").read_text() == "A"
     assert (tmp_path / "got" / "dir" / "inner").read_text() == "I"
     assert ran.step.heard == [
@@ -203,7 +203,7 @@ def test_patterns_are_looked_up_on_the_worker(harness: StepHarness, tmp_path: Pa
 def test_a_pattern_that_matches_nothing_skips_the_step(harness: StepHarness) -> None:
     harness.expect("glob").files()
     ran = harness.run(MultipleFileUpload(workersrcs=["*.txt"], masterdest="got", glob=True))
-    assert (ran.result, ran.state) == (SKIPPED, "uploading 0 files (skipped)")
+    assert (ran.result, ran.state) == (SKIPPED, "uploaded 0 files (skipped)")
 
 
 # -- downloads
@@ -216,7 +216,7 @@ def test_a_file_is_downloaded(harness: StepHarness, tmp_path: Path) -> None:
     ).download()
     step = FileDownload(mastersrc=Interpolate("%(prop:x)s.conf"), workerdest="etc/conf", mode=0o600)
     ran = harness.run(step)
-    assert (ran.result, ran.state) == (SUCCESS, "downloading to conf")
+    assert (ran.result, ran.state) == (SUCCESS, "downloaded conf")
     assert expected.downloaded == b"x" * 40000
 
 
@@ -240,7 +240,7 @@ def test_texts_and_values_are_downloaded(
 ) -> None:
     expected = harness.expect("downloadFile", workerdest=name, workdir="build").download()
     ran = harness.run(step)
-    assert (ran.result, ran.state) == (SUCCESS, "downloading to d")
+    assert (ran.result, ran.state) == (SUCCESS, "downloaded d")
     assert expected.downloaded == content
 
 
