@@ -221,6 +221,41 @@ def test_what_git_says_must_be_a_revision() -> None:
     assert (ran.result, ran.state) == (FAILURE, "Git tells no revision, but 'huh?' (failure)")
 
 
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("", "git fetch: exit 128"),
+        (
+            "fatal: 'x' does not appear to be a repository\n\nPlease make sure it is right\n",
+            "git fetch: fatal: 'x' does not appear to be a repository",
+        ),
+        ("ssh: no such host\n", "git fetch: ssh: no such host"),
+        ("fatal: " + "x" * 110 + "hunter2\n", "git fetch: fatal: " + "x" * 110 + "<p\u2026"),
+    ],
+)
+def test_what_failed_is_told(said: str, wanted: str) -> None:
+    script = Script(secrets={"pw": "hunter2"})
+    script.patched()
+    script.clone_there()
+    command = ["git", "-c", "a.b=c", "fetch", "-f", URL, "HEAD", "--progress"]
+    script.harness.expect("shell", command=command).stderr(said).rc(128)
+    step = Git(repourl=URL, config={"a.b": "c"}, descriptionDone=[Secret("pw")])
+    ran = script.harness.run(step)
+    assert (ran.result, ran.state) == (FAILURE, f"<pw> (failure): {wanted}")
+
+
+def test_a_program_that_may_fail_is_not_blamed_afterwards() -> None:
+    script = Script(stamps=[{"branch": "dev", "revision": SHA}])
+    script.patched()
+    script.clone_there()
+    script.git(f"cat-file -e {SHA}", rc=1)
+    script.git(f"fetch -f {URL} dev --progress")
+    script.git(f"cat-file -e {SHA}^{{commit}}", rc=1)
+    script.git(f"fetch -f {URL} {SHA}", rc=1)
+    ran = script.harness.run(Git(repourl=URL))
+    assert (ran.result, ran.state) == (FAILURE, f"revision {SHA} not found in {URL} (failure)")
+
+
 def test_a_codebase_that_the_build_has_not_is_told() -> None:
     ran = StepHarness().run(Git(repourl=URL, codebase="app"))
     assert (ran.result, ran.state) == (FAILURE, "Codebase app not in build app (failure)")

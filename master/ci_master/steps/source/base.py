@@ -163,6 +163,7 @@ class Source(ProgramsMixin, BuildStep, CompositeStepMixin):
         """Say in the log and in the step's text what is wrong, and give up."""
         await self.stdio_log.addHeader(f"{why}\n")
         self.descriptionDone = [why]
+        self.failed_program = ""
         raise BuildStepFailed
 
     # -- running
