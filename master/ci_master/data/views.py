@@ -54,6 +54,8 @@ T = TypeVar("T")
 #: Results of steps whose logs are shown at once: failure, exception, retry, cancelled.
 SHOWN_OPEN = (2, 4, 5, 6)
 
+#: So many logs are shown open at most; each costs a statement.
+OPEN_LOGS = 3
 #: Logs of at most so many lines are read as a whole: then their headers are known.
 WHOLE_LINES = 160
 
@@ -124,12 +126,18 @@ class Views:
                 for step in detail.steps
                 if step.number == open_step
                 or (not step.hidden and (step.results in SHOWN_OPEN or _running(step)))
-            ][:4]
+            ][:OPEN_LOGS]
             for step in opened if tail_lines else ():
                 log = next((log for log in step.logs if log.type in "st"), None)
                 if log is not None and log.num_lines:
                     tails[log.id] = _logs.tail(tx, log, tail_lines, WHOLE_LINES)
             changes = _changes.of_stamps(tx, [stamp.id for stamp in detail.build.stamps])
+            newest = {change.stampid: change for change in sorted(changes, key=lambda c: c.id)}
+            for stamp in detail.build.stamps:
+                change = newest.get(stamp.id)
+                if change is not None:
+                    stamp.changeid, stamp.author = change.id, change.author
+                    stamp.subject, stamp.revlink = change.subject, change.revlink
             return detail, tails, changes
 
         return await self._read(work)

@@ -161,8 +161,13 @@ def build_line(row: Row[Any]) -> BuildLine:
     )
 
 
-def stamps_of(tx: Connection, buildset_ids: Iterable[int]) -> dict[int, list[StampLine]]:
-    """The source stamps of buildsets, each with its newest change. Two statements."""
+def stamps_of(
+    tx: Connection, buildset_ids: Iterable[int], *, with_changes: bool = True
+) -> dict[int, list[StampLine]]:
+    """The source stamps of buildsets, each with its newest change. Two statements.
+
+    :param with_changes: False leaves the changes out, and the second statement.
+    """
     ids = sorted(set(buildset_ids))
     if not ids:
         return {}
@@ -195,6 +200,8 @@ def stamps_of(tx: Connection, buildset_ids: Iterable[int]) -> dict[int, list[Sta
         )
         found.setdefault(m[buildset_sourcestamps.c.buildsetid], []).append(stamp)
         by_id.setdefault(stamp.id, []).append(stamp)
+    if not with_changes:
+        return found
     newest = (
         select(func.max(changes.c.id))
         .where(changes.c.sourcestampid.in_(by_id))
@@ -320,40 +327,43 @@ def latest_number(
 
 
 def steps_of(tx: Connection, buildid: int) -> list[StepLine]:
-    """The steps of a build with their logs. Two statements."""
+    """The steps of a build with their logs. One statement."""
     found: dict[int, StepLine] = {}
-    query = select(steps).where(steps.c.buildid == buildid).order_by(steps.c.number)
-    for row in tx.execute(query):
-        found[row.id] = StepLine(
-            row.id,
-            row.number,
-            row.name,
-            row.started_at,
-            row.locks_acquired_at,
-            row.complete_at,
-            row.state_string,
-            row.results,
-            json.loads(row.urls_json),
-            row.hidden,
-        )
     query = (
-        select(logs)
-        .select_from(logs.join(steps, steps.c.id == logs.c.stepid))
+        select(steps, logs)
+        .select_from(steps.outerjoin(logs, logs.c.stepid == steps.c.id))
         .where(steps.c.buildid == buildid)
-        .order_by(logs.c.id)
+        .order_by(steps.c.number, logs.c.id)
     )
     for row in tx.execute(query):
-        line = LogLine(
-            row.id,
-            row.stepid,
-            row.name,
-            row.slug,
-            row.type,
-            row.complete,
-            row.num_lines,
-            row.num_bytes,
-        )
-        found[row.stepid].logs.append(line)
+        m = row._mapping
+        step = found.get(m[steps.c.id])
+        if step is None:
+            step = found[m[steps.c.id]] = StepLine(
+                m[steps.c.id],
+                m[steps.c.number],
+                m[steps.c.name],
+                m[steps.c.started_at],
+                m[steps.c.locks_acquired_at],
+                m[steps.c.complete_at],
+                m[steps.c.state_string],
+                m[steps.c.results],
+                json.loads(m[steps.c.urls_json]),
+                m[steps.c.hidden],
+            )
+        if m[logs.c.id] is not None:
+            step.logs.append(
+                LogLine(
+                    m[logs.c.id],
+                    m[logs.c.stepid],
+                    m[logs.c.name],
+                    m[logs.c.slug],
+                    m[logs.c.type],
+                    m[logs.c.complete],
+                    m[logs.c.num_lines],
+                    m[logs.c.num_bytes],
+                )
+            )
     return list(found.values())
 
 
@@ -365,11 +375,22 @@ def find(tx: Connection, builderid: int, number: int) -> BuildLine | None:
 
 
 def detail(tx: Connection, builderid: int, number: int) -> BuildDetail | None:
-    """One build with its steps, logs, properties and neighbours. Eight statements, or ten
-    when it has triggered others or is running.
+    """One build with its steps, logs, properties and neighbours; its source stamps are without
+    their changes. Four statements, five when it is running.
     """
+    others = builds.alias()
+    mine = others.c.builderid == builderid
+    before = select(func.max(others.c.number)).where(mine, others.c.number < number)
+    after = select(func.min(others.c.number)).where(mine, others.c.number > number)
     query = (
-        select(builds, buildrequests, buildsets, build_properties.c.properties_json.label("own"))
+        select(
+            builds,
+            buildrequests,
+            buildsets,
+            build_properties.c.properties_json.label("own"),
+            before.scalar_subquery().label("older"),
+            after.scalar_subquery().label("newer"),
+        )
         .select_from(
             builds.join(buildrequests, buildrequests.c.id == builds.c.buildrequestid)
             .join(buildsets, buildsets.c.id == buildrequests.c.buildsetid)
@@ -381,25 +402,16 @@ def detail(tx: Connection, builderid: int, number: int) -> BuildDetail | None:
     if row is None:
         return None
     line = build_line(row)
-    line.stamps = stamps_of(tx, [line.buildsetid]).get(line.buildsetid, [])
+    stamps = stamps_of(tx, [line.buildsetid], with_changes=False)
+    line.stamps = stamps.get(line.buildsetid, [])
     lines = steps_of(tx, line.id)
     failing = next((step for step in lines if step.results in FAILED), None)
     if failing is not None:
         line.failing = (failing.number, failing.name, failing.state_string)
-    older, newer = tx.execute(
-        select(
-            select(func.max(builds.c.number))
-            .where(builds.c.builderid == builderid, builds.c.number < number)
-            .scalar_subquery(),
-            select(func.min(builds.c.number))
-            .where(builds.c.builderid == builderid, builds.c.number > number)
-            .scalar_subquery(),
-        )
-    ).one()
     properties = {
         name: (value, source) for name, (value, source) in json.loads(row.own or "{}").items()
     }
-    found = BuildDetail(line, lines, properties, older, newer, [])
+    found = BuildDetail(line, lines, properties, row.older, row.newer, [])
     if line.complete_at is None:
         found.planned = _planned(tx, builderid, number)
     found.children = _family(tx, line, found)

@@ -52,6 +52,7 @@ class HomeView:
     running: list[RunningNow]
     recent: list[Finished]
     all_builders: int
+    warned: int  # those whose latest build has warnings
     waiting: int
     waits: list[tuple[str, int]]  # reason, how many
 
@@ -126,6 +127,7 @@ def home_view(
         running=running,
         recent=[_finished(farm, line) for line in recent],
         all_builders=len(active),
+        warned=kinds.count("warnings"),
         waiting=len(waiting),
         waits=wait_counts(waiting)[:4],
     )
