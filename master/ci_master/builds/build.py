@@ -112,8 +112,9 @@ class Build(BuildFacts, BuildLocks, BuildStop):
         if not await self._is_wanted():
             self.results = SKIPPED
             builds = self.services.data.builds
-            builds.set_properties(self.row, await storable(self.properties))
+            properties = await storable(self.properties)
             builds.announce(self.row)
+            builds.set_properties(self.row, properties)
         elif await prepare(self):
             await self._run_steps()
 

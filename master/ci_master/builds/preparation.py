@@ -43,8 +43,10 @@ async def prepare(build: Build) -> bool:
     step = _begin(build, "worker_preparation")
     of_attached_worker(build)
     data.builds.set_state(build.row, "starting")
-    data.builds.set_properties(build.row, await storable(build.properties))
+    properties = await storable(build.properties)
+    # Told first, and stored together: nothing may come between the two lines.
     data.builds.announce(build.row)
+    data.builds.set_properties(build.row, properties)
     try:
         await _prepare(build)
     except PreparationFailed as problem:

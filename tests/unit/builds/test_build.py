@@ -61,6 +61,14 @@ def test_a_build_tells_what_it_does_in_order() -> None:
     assert harness.slot.resets == 1
 
 
+@pytest.mark.parametrize("options", [{}, {"builder": {"do_build_if": lambda build: False}}])
+def test_a_build_is_told_of_before_its_properties(options: dict[str, Any]) -> None:
+    harness = BuildHarness(properties={"a": 1}, **options)
+    harness.run([giving(SUCCESS)])
+    told = [event[1] for event in harness.data.events if event[1] in ("new", "properties")]
+    assert told[:2] == ["new", "properties"]
+
+
 @pytest.mark.parametrize(
     ("steps", "ran", "overall"),
     [
@@ -102,7 +110,8 @@ def test_do_build_if_false_skips_the_build_without_its_worker() -> None:
     assert running.build_result == SKIPPED
     assert running.steps == []
     assert harness.session.builds_started == []
-    assert harness.data.events[-3:] == [
+    told = [event for event in harness.data.events if event[:2] != ("build", "properties")]
+    assert told[-3:] == [
         ("build", "new"),
         ("build", "state", "skipped"),
         ("build", "finish", SKIPPED),
