@@ -22,14 +22,14 @@ class EventSocket(WebSocketServerProtocol):
         transport: Any = self.transport
         self.conversation = Conversation(
             self.factory.hub,
-            self._send,
+            self._tell,
             # Autobahn lets an application send no "going away" (1001)
             lambda: self.sendClose(1000, "the master stops"),
         )
         transport.unregisterProducer()  # the HTTP channel's: it is not in charge any more
         transport.registerProducer(self.conversation.outbox, True)
 
-    def _send(self, text: str) -> None:
+    def _tell(self, text: str) -> None:
         if self.state == self.STATE_OPEN:  # else it is about to be gone, and hears of it
             self.sendMessage(text.encode())
 
