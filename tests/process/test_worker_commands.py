@@ -48,9 +48,10 @@ class WorkerCase(TestCase):
 
 
 class ShellTests(WorkerCase):
-    async def test_a_trivial_step_costs_one_update_and_the_completion(self) -> None:
+    async def test_a_trivial_step_costs_few_updates_and_the_completion(self) -> None:
         sink = await self.master.shell(["true"])
-        self.assertEqual(len(sink.calls), 1)
+        # One, unless the machine is so busy that the header is sent before the program ends.
+        self.assertLessEqual(len(sink.calls), 2)
         self.assertEqual([key for key, _ in sink.updates], ["header", "rc", "header", "elapsed"])
 
     async def test_a_last_line_without_an_end_comes_before_the_exit_status(self) -> None:
