@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import websocket
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -105,7 +106,9 @@ def url(master: Master, path: str) -> str:
 
 
 def wait(driver: Any, until: Any, seconds: float = 20) -> Any:
-    return WebDriverWait(driver, seconds, poll_frequency=0.05).until(until)
+    ignored = (NoSuchElementException, StaleElementReferenceException)
+    waiting = WebDriverWait(driver, seconds, poll_frequency=0.05, ignored_exceptions=ignored)
+    return waiting.until(until)
 
 
 def one(driver: Any, css: str) -> Any:
@@ -268,10 +271,8 @@ def test_everything_can_be_done_without_scripts(scriptless: Any, master: Master)
     waiting = driver.current_url
     driver.get(waiting)
     assert "/buildrequests/" in driver.current_url
-    cancel = one(driver, "button[value=cancel]")
-    for summary in driver.find_elements(By.CSS_SELECTOR, "main details.pop summary"):
-        summary.click()
-    cancel.click()
+    # The page refreshes itself, so the button may be another one when it is clicked.
+    wait(driver, lambda d: one(d, "button[value=cancel]").click() is None)
     wait(driver, lambda d: "cancelled" in text_of(d).lower())
     driver.get(page)
     stop(driver, "without a script")
