@@ -1,7 +1,7 @@
 """The running parts of a master, put together and kept as the configuration says."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succe
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
+from ci_common.aio import to_deferred
 from ci_master.app.builders import (
     builder_specs,
     locks_of,
@@ -215,32 +216,37 @@ class House:
         if hasattr(self, "store"):
             self.store.hurry()
         for name in ("change_sources", "schedulers"):
-            await self._end(name, self._members(name))
+            await self._close_part(name)
         # The queue waits for its builds, which end when their workers' connections do.
         await gatherResults(
-            [_disowned(getattr(self, name, None)) for name in ("queue", "registry")]
+            [to_deferred(self._end(name, self._disowned(name))) for name in ("queue", "registry")]
         )
-        await _disowned(self.web)
-        await self._end("services", self._members("services"))
-        await self._end("data", getattr(self, "data", None))
-        await self.secrets.stop()
-        await self._end("storage", getattr(self, "store", None))
+        await self._end("web", self._disowned("web"))
+        for name in ("services", "data"):
+            await self._close_part(name)
+        await self._end("secrets", self.secrets.stop())
+        await self._close_part("store")
 
-    async def _end(self, name: str, part: Any) -> None:
-        """Close a part; a failure, of a database that is away for one, must not keep the rest."""
-        if part is None:
-            return
+    async def _close_part(self, name: str) -> None:
+        part = getattr(self, name, None)
+        if part is not None:
+            await self._end(name, part.close())
+
+    def _disowned(self, name: str) -> Deferred[Any]:
+        service = getattr(self, name, None)
+        if service is None or service.parent is None:
+            return succeed(None)
+        return maybeDeferred(service.disownServiceParent)
+
+    async def _end(self, name: str, ending: Awaitable[Any]) -> None:
+        """Wait for the end of a part; a failure, of a database for one, must not keep the rest."""
         try:
-            await part.close()
+            await ending
         except Exception as error:
             if may_pass(error):
                 self.log.error("{name} could not be closed: {error}", name=name, error=error)
             else:
                 self.log.failure("{name} could not be closed", name=name)
-
-    def _members(self, name: str) -> Members | None:
-        found: Members | None = getattr(self, name, None)
-        return found
 
     def greeting(self) -> list[str]:
         """What to tell whoever started the master."""
@@ -265,10 +271,3 @@ def _kept(differences: Plan, kind: str) -> list[Any]:
         *(new for _, new in difference.changed),
         *difference.added,
     ]
-
-
-def _disowned(service: Any) -> Deferred[Any]:
-    """Stop a service; fires when it has stopped."""
-    if service is None or service.parent is None:
-        return succeed(None)
-    return maybeDeferred(service.disownServiceParent)
