@@ -255,7 +255,9 @@ def _alive(pid: int) -> bool:
     return state != "Z"
 
 
-def test_a_log_of_100_mb_comes_back_as_it_was(farm: Farm, tmp_path: Path) -> None:
+def test_a_log_of_100_mb_comes_back_as_it_was(
+    farm: Farm, tmp_path: Path, db_url: str | None
+) -> None:
     source = tmp_path / "output.txt"
     rng = random.Random(3)
     with source.open("wb") as out:
@@ -263,7 +265,7 @@ def test_a_log_of_100_mb_comes_back_as_it_was(farm: Farm, tmp_path: Path) -> Non
             out.write(f"[{number:7}] {rng.getrandbits(300):075x} building it\n".encode())
     size = source.stat().st_size
     assert size > 90_000_000
-    master = farm.master()
+    master = farm.master(db_url)
     master.configure(
         f"builder('big', steps.ShellCommand(command=['cat', {str(source)!r}]))\nforce_all()\n"
     )
