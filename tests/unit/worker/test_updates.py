@@ -74,6 +74,23 @@ class UpdatesTests(SynchronousTestCase):
         self.remote.answers[-1].callback(None)
         self.successResultOf(done)
 
+    def test_a_program_that_ends_while_its_header_lingers_costs_one_update(self) -> None:
+        self._run_a_trivial_program(seconds=LINGER_S * 0.9)
+        keys = [[key for key, _ in call] for call in self.remote.updates()]
+        self.assertEqual(keys, [["header", "rc", "header", "elapsed"]])
+
+    def test_the_header_of_a_program_that_takes_longer_goes_ahead(self) -> None:
+        self._run_a_trivial_program(seconds=LINGER_S)
+        keys = [[key for key, _ in call] for call in self.remote.updates()]
+        self.assertEqual(keys, [["header"], ["rc", "header", "elapsed"]])
+
+    def _run_a_trivial_program(self, *, seconds: float) -> None:
+        self.updates.put("header", "true\n")
+        self.clock.advance(seconds)
+        for key, value in (("rc", 0), ("header", "elapsedTime=0\n"), ("elapsed", 0.0)):
+            self.updates.put(key, value)
+        self.updates.complete(None)
+
     def test_an_error_of_the_master_is_logged_and_does_not_stop_us(self) -> None:
         self.updates.put("rc", 1)
         self.updates.flush()
