@@ -168,6 +168,122 @@ class GitPollerTests(TestCase):
         self.assertEqual(self.changes("branch", "comments")[1:], [("main", "merge")])
         self.assertEqual(self.fake.changes.added[1]["files"], ["dev-file"])
 
+    def branch(self, name, *messages, start="main"):
+        """Make a branch with commits, and go back to main; gives the commits."""
+        self.repo("switch", "--quiet", "-c", name, start)
+        made = [self.repo.commit(message, name=f"file-{message}") for message in messages]
+        self.repo("switch", "--quiet", "main")
+        return made
+
+    async def test_commits_of_a_merged_side_branch_are_no_changes_of_the_branch(self):
+        poller = await self.started(branches=["main"])
+        self.branch("side", "s1", "s2")
+        own = self.repo.commit("own", name="file-own")
+        self.repo("merge", "--quiet", "--no-ff", "-m", "merge", "side")
+        after = self.repo.commit("after", name="file-after")
+        await poller.force()
+        merge = self.repo("rev-parse", "main^")
+        self.assertEqual(self.changes("revision"), [own, merge, after])
+        self.assertEqual(self.fake.changes.added[1]["files"], ["file-s1", "file-s2"])
+
+    async def test_an_octopus_merge_is_one_change(self):
+        poller = await self.started(branches=["main"])
+        self.branch("one", "o1")
+        self.branch("two", "t1", "t2")
+        self.branch("three", "h1")
+        self.repo("merge", "--quiet", "--no-ff", "-m", "octopus", "one", "two", "three")
+        await poller.force()
+        self.assertEqual(self.changes("branch", "comments"), [("main", "octopus")])
+        self.assertEqual(
+            self.fake.changes.added[0]["files"], ["file-h1", "file-o1", "file-t1", "file-t2"]
+        )
+
+    async def test_nested_merges_of_a_side_branch_are_one_change(self):
+        poller = await self.started(branches=["main"])
+        self.branch("deep", "d1")
+        self.branch("side", "s1")
+        self.repo("switch", "--quiet", "side")
+        self.repo("merge", "--quiet", "--no-ff", "-m", "inner", "deep")
+        self.repo("switch", "--quiet", "main")
+        self.repo("merge", "--quiet", "--no-ff", "-m", "outer", "side")
+        await poller.force()
+        self.assertEqual(self.changes("comments"), ["outer"])
+
+    async def test_a_back_merge_that_the_branch_was_moved_to_is_one_change(self):
+        # The side branch merged main into itself, and main was moved forward to that: the
+        # first parent of the merge is a state that main never had.
+        poller = await self.started(branches=["main"])
+        self.branch("side", "s1", "s2")
+        own = self.repo.commit("own", name="file-own")
+        await poller.force()
+        self.repo("switch", "--quiet", "side")
+        self.repo("merge", "--quiet", "--no-ff", "-m", "back", "main")
+        merge = self.repo("rev-parse", "HEAD")
+        last = self.repo.commit("last", name="file-last")
+        self.repo("switch", "--quiet", "main")
+        self.repo("merge", "--quiet", "--ff-only", "side")
+        await poller.force()
+        self.assertEqual(self.changes("revision"), [own, merge, last])
+        files = [change["files"] for change in self.fake.changes.added[1:]]
+        self.assertEqual(files, [["file-s1", "file-s2"], ["file-last"]])
+
+    async def test_a_back_merge_of_a_branch_that_is_followed_is_its_own_change(self):
+        poller = await self.started(branches=True)
+        self.branch("side", "s1")
+        await poller.force()
+        self.repo.commit("own", name="file-own")
+        self.repo("switch", "--quiet", "side")
+        self.repo("merge", "--quiet", "-m", "back", "main")
+        await poller.force()
+        found = sorted(self.changes("branch", "comments")[1:])
+        self.assertEqual(found, [("main", "own"), ("side", "back")])
+        # Moving main forward to what the side branch had is nothing new.
+        self.repo("switch", "--quiet", "main")
+        self.repo("merge", "--quiet", "--ff-only", "side")
+        await poller.force()
+        self.assertEqual(len(self.changes()), 3)
+
+    async def test_a_branch_moved_forward_has_all_commits_of_the_way(self):
+        poller = await self.started(branches=["main"])
+        made = self.branch("side", "s1", "s2", "s3")
+        self.repo("merge", "--quiet", "--ff-only", "side")
+        await poller.force()
+        self.assertEqual(self.changes("revision"), made)
+
+    async def test_a_forced_push_of_a_merge_follows_first_parents(self):
+        poller = await self.started(branches=["main"])
+        self.repo.commit("old", name="file-old")
+        await poller.force()
+        self.repo("reset", "--quiet", "--hard", self.first)
+        self.branch("side", "s1", start=self.first)
+        new = self.repo.commit("new", name="file-new")
+        self.repo("merge", "--quiet", "--no-ff", "-m", "merge", "side")
+        await poller.force()
+        merge = self.repo("rev-parse", "main")
+        self.assertEqual(self.changes("revision")[1:], [new, merge])
+        # Back to where it was long ago: nothing that is new.
+        self.repo("reset", "--quiet", "--hard", self.first)
+        await poller.force()
+        self.assertEqual(len(self.changes()), 3)
+        self.assertEqual(self.state(), {"main": self.first})
+
+    async def test_a_new_branch_with_merges_follows_first_parents(self):
+        poller = await self.started(branches=["main", "rel"])
+        self.branch("side", "s1", "s2")
+        self.branch("rel", "r1")
+        self.repo("switch", "--quiet", "rel")
+        self.repo("merge", "--quiet", "--no-ff", "-m", "merge", "side")
+        await poller.force()
+        self.assertEqual(self.changes("branch", "comments"), [("rel", "r1"), ("rel", "merge")])
+
+    async def test_a_new_branch_begins_where_it_leaves_a_branch_that_moved_as_well(self):
+        poller = await self.started(branches=True)
+        own = self.repo.commit("own", name="file-own")
+        (new,) = self.branch("a-new-one", "n1")
+        later = self.repo.commit("later", name="file-later")
+        await poller.force()
+        self.assertEqual(self.changes(), [("main", own), ("main", later), ("a-new-one", new)])
+
     async def test_a_branch_moved_to_a_known_commit_is_a_change_only_if_so_configured(self):
         for wanted, expected in ((False, []), (True, ["dev"])):
             self.fake.changes.added.clear()

@@ -48,8 +48,9 @@ _SETTINGS = {
 class GitPoller(ReconfigurablePollingChangeSource):
     """Looks for new commits in a remote repository, by way of a bare local copy of it.
 
-    The first poll only records where the branches are. Later, the commits of a branch that are
-    new to all branches followed become changes, oldest first.
+    The first poll only records where the branches are. Later, the commits that a branch went
+    through and that are new to all branches followed become changes, oldest first. A merge is
+    one change: the commits that it brought in are states that the branch never had.
 
     :param repourl: URL of the repository.
     :param branches: None: the remote's default branch; True: all; a list of names (also
@@ -207,7 +208,10 @@ class GitPoller(ReconfigurablePollingChangeSource):
         assert self.lastRev is not None
         before = dict(self.lastRev)
         present = await self._mirror.present(before.values()) if moved else set()
-        for ref, rev in moved.items():
+        # Branches that are new come last: what they share with others is known by then.
+        moves = sorted(moved.items(), key=lambda move: branch_of(move[0]) not in before)
+        arrived: set[str] = set()
+        for ref, rev in moves:
             branch = branch_of(ref)
             old = before.get(branch)
             if old is not None and old not in present:
@@ -219,8 +223,11 @@ class GitPoller(ReconfigurablePollingChangeSource):
                     branch=branch,
                     new=rev,
                 )
+            elif old is None:
+                await self._add_commits(branch, rev, present | arrived, None)
             else:
-                await self._add_commits(branch, rev, present)
+                arrived.add(rev)
+                await self._add_commits(branch, rev, present, old)
             await self._note(branch, rev)
         for branch in gone:
             await self._note(branch, None)
@@ -234,8 +241,8 @@ class GitPoller(ReconfigurablePollingChangeSource):
         self.lastRev = noted
         await self.setState("lastRev", noted)
 
-    async def _add_commits(self, branch: str, rev: str, known: set[str]) -> None:
-        commits = await self._mirror.new_commits(rev, known) if known else []
+    async def _add_commits(self, branch: str, rev: str, known: set[str], old: str | None) -> None:
+        commits = await self._mirror.new_commits(rev, known, old) if known else []
         # With nothing to compare with, a whole history would be new: its last commit will do.
         if not known or (not commits and self.buildPushesWithNoCommits):
             commits = await self._mirror.commit(rev)
