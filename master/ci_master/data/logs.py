@@ -1,6 +1,7 @@
 """Log text on its way to storage: gathered into chunks, counted in lines, never held whole."""
 
 import json
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -9,7 +10,7 @@ from twisted.internet.interfaces import IDelayedCall
 from ci_master.data.context import Context
 from ci_master.data.model import StepRow
 from ci_master.storage import schema
-from ci_master.storage.logchunks import METHODS
+from ci_master.storage.logchunks import METHODS, compress
 
 #: A chunk is closed when it has this many bytes of text.
 CHUNK_BYTES = 128 * 1024
@@ -154,22 +155,25 @@ class LogWriter:
 
     def _store_chunk(self) -> None:
         """Write the chunk at the end, or what it has become."""
-        values = {
+        values: dict[str, Any] = {
             "line_count": self.num_lines - self._first_line,
             "num_bytes": self._size,
             "runs_json": json.dumps(self._runs, separators=(",", ":")),
             "compression": METHODS[self._context.log_compression],
-            "content": tuple(self._tail),  # joined and compressed by the writer
         }
+        late = {"content": partial(compress, values["compression"], tuple(self._tail))}
         store = self._context.store
+        act = store.transaction(f"lines of log '{self.name}'")
         if self._row_id is None:
             self._row_id = store.next_id(schema.logchunks)
             row = {"id": self._row_id, "logid": self.id, "first_line": self._first_line, **values}
-            store.insert(schema.logchunks, row)
+            act.insert(schema.logchunks, row, late=late)
         else:
-            store.update(schema.logchunks, self._row_id, values)
+            act.update(schema.logchunks, self._row_id, values, late=late)
         stored, self._unstored = self._unstored, 0
-        store.after_commit(lambda: self._stored(stored))
+        act.after_commit(lambda: self._stored(stored))
+        act.on_failure(lambda failure: self._stored(stored))
+        act.submit()
 
     def _stored(self, size: int) -> None:
         self.backlog_bytes -= size

@@ -14,6 +14,12 @@ from ci_master.storage.kinds import unsupported
 #: What SQLite says when trying again later may help.
 _SQLITE_PASSING = ("locked", "full", "disk i/o", "unable to open", "readonly", "busy")
 
+#: Classes of PostgreSQL's error codes for which the same holds: connection, conflict with another
+#: transaction, resources, state of an object, an operator's or the system's doing.
+_POSTGRESQL_PASSING = frozenset(("08", "40", "53", "55", "57", "58"))
+#: The server takes no writes just now: another one does, or soon will.
+_READ_ONLY = "25006"
+
 
 class DatabaseUnusable(Exception):
     """The database can't be used; the text says why and what to do, for a person."""
@@ -118,11 +124,20 @@ def may_pass(error: BaseException) -> bool:
         return False
     if error.connection_invalidated:
         return True
-    if not isinstance(error, OperationalError):
-        return False
     if type(error.orig).__module__.startswith("sqlite3"):
-        return any(word in str(error.orig).lower() for word in _SQLITE_PASSING)
-    return True
+        return isinstance(error, OperationalError) and any(
+            word in str(error.orig).lower() for word in _SQLITE_PASSING
+        )
+    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+    if state is None:
+        return isinstance(error, OperationalError)
+    return state[:2] in _POSTGRESQL_PASSING or state == _READ_ONLY
+
+
+def reason_of(error: BaseException | None) -> str:
+    """What was wrong, in a line for a log: neither statement nor values are in it."""
+    said = str(error.orig if isinstance(error, DBAPIError) else error).strip()
+    return f"{type(error).__name__}: {said.splitlines()[0] if said else 'no reason given'}"
 
 
 def check_reachable(url: URL) -> None:

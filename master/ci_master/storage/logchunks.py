@@ -10,7 +10,7 @@ in front of the lines pays for them.
 import bz2
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -18,7 +18,6 @@ import zstandard
 from sqlalchemy import Connection, select
 
 from ci_master.storage.schema import logchunks
-from ci_master.storage.unitofwork import Row, prepared_by
 
 RAW, GZ, BZ2, LZ4, ZSTD, BR = range(6)
 
@@ -61,14 +60,9 @@ _DECOMPRESS: dict[int, Callable[[bytes], bytes]] = {
 }
 
 
-def _compress(row: Row) -> None:
-    """Turn the parts of a chunk into its content, in the writer's thread."""
-    parts = row["content"]
-    if isinstance(parts, tuple):
-        row["content"] = _COMPRESS[row["compression"]](b"".join(parts))
-
-
-prepared_by(logchunks, _compress)
+def compress(compression: int, parts: Sequence[bytes]) -> bytes:
+    """The content of a chunk of this text. For the writer's thread."""
+    return _COMPRESS[compression](b"".join(parts))
 
 
 def repack(content: bytes, compression: int, wanted: int) -> bytes:

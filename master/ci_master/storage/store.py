@@ -1,4 +1,4 @@
-"""The store: what the other rooms write to and read from."""
+"""The store: what the other packages write to and read from."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -12,18 +12,11 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from ci_common.faults import Refused
+from ci_master.events.bus import Bus
 from ci_master.storage.engine import database_url, may_pass, open_engine
 from ci_master.storage.schema import metadata
-from ci_master.storage.writer import (
-    AfterCommit,
-    Barrier,
-    Insert,
-    Op,
-    Outcome,
-    Update,
-    Work,
-    Writer,
-)
+from ci_master.storage.transaction import Group, Transaction
+from ci_master.storage.writer import Batch, Writer
 
 T = TypeVar("T")
 
@@ -35,7 +28,50 @@ READ_WAIT_S = 5
 LAST_TRIES_S = 10.0
 
 
-class Store:
+class SingleActs:
+    """For a while: acts of one row or function each."""
+
+    def transaction(
+        self, about: str, *, bus: Bus | None = None, group: Group | None = None
+    ) -> Transaction:
+        """An act to be filled."""
+        raise NotImplementedError
+
+    def take(self, transaction: Transaction) -> None:
+        """Carry it out."""
+        raise NotImplementedError
+
+    def insert(self, table: Table, row: Mapping[str, Any]) -> None:
+        """Write a new row as a transaction of its own."""
+        transaction = self.transaction(f"a row of {table.name}")
+        transaction.insert(table, row)
+        transaction.submit()
+
+    def update(self, table: Table, row_id: int, values: Mapping[str, Any]) -> None:
+        """Change a row as a transaction of its own."""
+        transaction = self.transaction(f"a row of {table.name}")
+        transaction.update(table, row_id, values)
+        transaction.submit()
+
+    def execute(self, function: Callable[[Connection], object]) -> None:
+        """Run a function as a transaction of its own; nobody waits."""
+        transaction = self.transaction("a write")
+        transaction.run(function)
+        transaction.submit()
+
+    def durable(self) -> "Deferred[None]":
+        """Fires when all that was asked before is answered."""
+        return self.transaction("a wait").commit()
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call back when all that was asked before is answered."""
+        transaction = self.transaction("a callback")
+        transaction.after_commit(callback)
+        transaction.on_failure(lambda failure: callback())
+        self.take(transaction)
+
+
+class Store(SingleActs):
     """Group commit for writes, a few connections of their own for reads.
 
     Whatever is asked of the writer is carried out in the order in which it was asked. All that
@@ -52,7 +88,7 @@ class Store:
         self._from_thread: IReactorFromThreads = reactor
         self._engine_kwargs = engine_kwargs
         self._next_ids: dict[str, int] = {}
-        self._waiting: list[Op] = []
+        self._waiting: Batch = []
         self._busy = False
         self._hand_over_due = False
         self._idle: list[Deferred[None]] = []
@@ -70,7 +106,7 @@ class Store:
         self._engines = [writing, self._reader]
         self._readers.start()
         self._writer = Writer(
-            writing, lambda outcome: self._from_thread.callFromThread(self._finish, outcome)
+            writing, lambda batch: self._from_thread.callFromThread(self._finish, batch)
         )
         self._writer.start()
         self._next_ids = await self.read(_next_ids)
@@ -83,12 +119,15 @@ class Store:
     async def close(self) -> None:
         """Write what waits, then disconnect."""
         self.hurry()
-        while self._busy or self._waiting:
+        while self._writer is not None and (self._busy or self._waiting):
             self._hand_over()
             idle: Deferred[None] = Deferred()
             self._idle.append(idle)
             await idle
         self._closed = True
+        never_written, self._waiting = self._waiting, []
+        for transaction in never_written:  # the store was never opened
+            self.take(transaction)
         if self._last_tries is not None and self._last_tries.active():
             self._last_tries.cancel()
         if self._writer is not None:
@@ -108,72 +147,56 @@ class Store:
 
     # -- writing ------------------------------------------------------------------------------
 
-    def insert(self, table: Table, row: Mapping[str, Any]) -> None:
-        """Write a new row, with its ``id``. The row must not be changed afterwards."""
-        self._ask(Insert(table, row))
+    def transaction(
+        self, about: str, *, bus: Bus | None = None, group: Group | None = None
+    ) -> Transaction:
+        """An act to be filled; see :class:`ci_master.storage.transaction.Transaction`."""
+        return Transaction(self, about, bus=bus, group=group)
 
-    def update(self, table: Table, row_id: int, values: Mapping[str, Any]) -> None:
-        """Change columns of the row with this id."""
-        self._ask(Update(table, row_id, values))
-
-    def execute(self, function: Callable[[Connection], object]) -> None:
-        """Run a function of the connection, in order; nobody waits, a failure is logged."""
-
-        def told(answer: Any) -> None:
-            if not isinstance(answer, Failure):
-                return
-            if answer.value is not None and may_pass(answer.value):
-                self.log.error("a write failed: {reason}", reason=answer.getErrorMessage())
-            else:
-                self.log.failure("a write failed", failure=answer)
-
-        self._ask(Work(function, told))
-
-    def write(self, function: Callable[[Connection], T]) -> "Deferred[T]":
-        """Run a function of the connection, in order.
+    def write(self, function: Callable[[Connection], T], about: str = "a write") -> "Deferred[T]":
+        """Run a function of the connection, as a transaction of its own.
 
         It may run more than once, if the database went away in its midst.
 
-        :returns: fires with its answer when that is stored; fails alone if it raises.
+        :returns: fires with its answer when that is stored; fails if it raises.
         """
-        answer: Deferred[T] = Deferred()
-        self._ask(Work(function, _teller(answer)))
-        return answer
-
-    def durable(self) -> "Deferred[None]":
-        """Fires when everything asked for so far is stored, fails if a part could not be."""
-        answer: Deferred[None] = Deferred()
-        self._ask(Barrier(_teller(answer)))
-        return answer
+        transaction = self.transaction(about)
+        answer = transaction.run(function)
+        return transaction.commit().addCallback(lambda _: answer.value)
 
     def committed(self) -> "Deferred[None]":
         """Fires when everything asked for so far can be read; at once if nothing waits.
 
-        Unlike :meth:`durable` it asks for no more than that. It waits for :data:`READ_WAIT_S`
-        at most: where the database is away, the read that follows will say so.
+        It waits for :data:`READ_WAIT_S` at most: where the database is away, the read that
+        follows will say so. It never fails.
         """
         if not self._busy and not self._waiting:
             return succeed(None)
         answer: Deferred[None] = Deferred()
 
-        def fire() -> None:
+        def fire(_: object = None) -> None:
             if limit.active():
                 limit.cancel()
             if not answer.called:
                 answer.callback(None)
 
         limit = self._clock.callLater(READ_WAIT_S, fire)
-        self._ask(AfterCommit(fire))
+        wait = self.transaction("a read that waits")
+        wait.after_commit(fire)
+        wait.on_failure(fire)
+        self.take(wait)
         return answer
 
-    def after_commit(self, callback: Callable[[], None]) -> None:
-        """Call back in the reactor when everything asked for so far is committed."""
-        self._ask(AfterCommit(callback))
+    def take(self, transaction: Transaction) -> None:
+        """Carry out a transaction, after those that were taken before.
 
-    def _ask(self, op: Op) -> None:
+        If the store is closed, the transaction fails at once.
+        """
         if self._closed:
-            raise RuntimeError("the store is closed")
-        self._waiting.append(op)
+            transaction.failure = Failure(RuntimeError("the store is closed"))
+            transaction.settle()
+            return
+        self._waiting.append(transaction)
         if not self._busy and not self._hand_over_due:
             self._hand_over_due = True
             self._clock.callLater(0, self._hand_over)
@@ -186,14 +209,11 @@ class Store:
         self._busy = True
         self._writer.submit(batch)
 
-    def _finish(self, outcome: Outcome) -> None:
+    def _finish(self, batch: Batch) -> None:
         self._busy = False
         self._hand_over()
-        for function, arguments in outcome.calls:
-            try:
-                function(*arguments)
-            except Exception:
-                self.log.failure("failed after a commit")
+        for transaction in batch:
+            transaction.settle()
         if not self._busy and not self._waiting:
             idle, self._idle = self._idle, []
             for waiting in idle:
@@ -219,16 +239,6 @@ class Store:
             if not may_pass(error):
                 raise
             raise Refused(503, f"the database does not answer; try again soon ({error})") from error
-
-
-def _teller(deferred: "Deferred[Any]") -> Callable[[Any], None]:
-    def tell(answer: Any) -> None:
-        if isinstance(answer, Failure):
-            deferred.errback(answer)
-        else:
-            deferred.callback(answer)
-
-    return tell
 
 
 def _next_ids(connection: Connection) -> dict[str, int]:
