@@ -1,5 +1,6 @@
 # make demo   a working system in the folder demo/: a repository, a master and two workers
 # make test   lint, types and all tests
+# make soak   twenty minutes of random kills, reloads, stops and hangs on each database
 # make clean  remove what these made
 #
 # Everything is installed into .venv. The second time is quick: the stamps tell what is done.
@@ -11,7 +12,7 @@ PEER := .venv-peer
 PACKAGES := common/ci_common worker/ci_worker master/ci_master www/ci_www
 SOURCES := common master worker www tests
 
-.PHONY: test demo clean lint types layers unit system-packages
+.PHONY: test demo soak clean lint types layers unit system-packages
 
 test: lint types layers unit
 
@@ -58,6 +59,12 @@ unit: system-packages $(PEER)/.installed
 	    export CI_PEER_WORKER=$(CURDIR)/$(PEER)/bin/buildbot-worker; \
 	fi; \
 	$(BIN)/python -m pytest -n auto -rs
+
+SOAK_MINUTES ?= 20
+
+soak: system-packages
+	$(BIN)/python -m tests.soak.chaos --minutes $(SOAK_MINUTES) --database sqlite
+	$(BIN)/python -m tests.soak.chaos --minutes $(SOAK_MINUTES) --database postgresql
 
 clean:
 	rm -rf $(VENV) $(PEER) demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""Long proofs: a farm under random trouble, and what must hold all the while."""
