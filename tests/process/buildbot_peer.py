@@ -84,14 +84,14 @@ def wait_for(what: str, look: Callable[[], Any], timeout_s: float = 20.0) -> Any
 class BuildbotMaster:
     """A running stock master in ``basedir``; ``stop`` ends it."""
 
-    def __init__(self, basedir: Path) -> None:
+    def __init__(self, basedir: Path, config: str = CONFIG) -> None:
         self.basedir = basedir
         self.pb_port, self.www_port = free_port(), free_port()
         self.buildbot = os.environ[PEER_VARIABLE]
         subprocess.run(
             [self.buildbot, "create-master", "-q", str(basedir)], check=True, capture_output=True
         )
-        text = CONFIG.replace("PBPORT", str(self.pb_port)).replace("WWWPORT", str(self.www_port))
+        text = config.replace("PBPORT", str(self.pb_port)).replace("WWWPORT", str(self.www_port))
         (basedir / "master.cfg").write_text(text)
         self.output = (basedir / "output").open("wb")
         self.process = subprocess.Popen(

@@ -27,7 +27,8 @@ def found_files(command: RemoteCommand) -> Any:
 class CommandMixin:
     """Methods for steps that touch files. Mix it into a BuildStep.
 
-    ``abandonOnFailure``: raise BuildStepFailed if the worker could not do it.
+    ``abandonOnFailure``: raise BuildStepFailed if the worker could not do it. What the commands
+    say goes to the step's log ``stdio``.
     """
 
     if TYPE_CHECKING:  # what it is mixed into has these
@@ -35,12 +36,8 @@ class CommandMixin:
         def runCommand(self, command: RemoteCommand) -> Deferred[Any]:
             """See BuildStep."""
 
-        def addLog(
-            self, name: str, type: str = "s", logEncoding: str | None = None
-        ) -> Deferred[Any]:
+        def open_log(self, name: str) -> Log:
             """See BuildStep."""
-
-    _stdio: Log | None = None
 
     async def _run_remote(
         self,
@@ -50,9 +47,7 @@ class CommandMixin:
         evaluate: Callable[[RemoteCommand], Any] = did_not_fail,
     ) -> Any:
         command = RemoteCommand(name, {**args, "logEnviron": False})
-        if self._stdio is None:
-            self._stdio = await self.addLog("stdio")
-        command.useLog(self._stdio, False, "stdio")
+        command.useLog(self.open_log("stdio"), False, "stdio")
         ran = await self.runCommand(command)
         if ran is not command or command.interrupted:  # what it found is not to be trusted
             raise BuildStepCancelled

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from ci_common.aio import to_deferred
 from ci_master.builds.commandmixin import did_not_fail, found_files
@@ -19,11 +18,20 @@ from ci_master.builds.remotetransfer import StringFileReader, StringFileWriter
 BLOCK_BYTES = 32 * 1024
 
 
+def did_fail(command: RemoteCommand) -> bool:
+    """Whether a command failed: True for a failure, which is what these methods give."""
+    return command.didFail()
+
+
 class CompositeStepMixin:
     """Methods for steps made of several commands. Mix it into a BuildStep.
 
     The step has the attributes ``workdir`` and ``logEnviron``, and calls
     ``addLogForRemoteCommands`` before all else.
+
+    ``runRemoteCommand``, ``runRmdir``, ``runRmFile`` and ``runMkdir`` give **False for success
+    and True for failure**, as they do in Buildbot. (The methods of the same names of
+    CommandMixin give the opposite, there and here.)
     """
 
     if TYPE_CHECKING:  # what it is mixed into has these
@@ -31,9 +39,7 @@ class CompositeStepMixin:
         def runCommand(self, command: RemoteCommand) -> Deferred[Any]:
             """See BuildStep."""
 
-        def addLog(
-            self, name: str, type: str = "s", logEncoding: str | None = None
-        ) -> Deferred[Any]:
+        def open_log(self, name: str) -> Log:
             """See BuildStep."""
 
     workdir: Any
@@ -41,22 +47,18 @@ class CompositeStepMixin:
     rc_log: Log | None = None
 
     def addLogForRemoteCommands(self, logname: str) -> Deferred[Any]:
-        """Make the log that all the commands write to."""
-        return to_deferred(self._add_rc_log(logname))
-
-    async def _add_rc_log(self, logname: str) -> Log:
-        log: Log = await self.addLog(logname)
-        self.rc_log = log
-        return log
+        """Choose the log that all the commands write to; made if none of that name is open."""
+        self.rc_log = self.open_log(logname)
+        return succeed(self.rc_log)
 
     def runRemoteCommand(
         self,
         cmd: str,
         args: dict[str, Any],
         abandonOnFailure: bool = True,
-        evaluateCommand: Callable[[RemoteCommand], Any] = did_not_fail,
+        evaluateCommand: Callable[[RemoteCommand], Any] = did_fail,
     ) -> Deferred[Any]:
-        """Run a command; gives what ``evaluateCommand(command)`` makes of it.
+        """Run a command; gives what ``evaluateCommand(command)`` makes of it: True if it failed.
 
         :param abandonOnFailure: raise BuildStepFailed if it failed.
         """
@@ -79,14 +81,14 @@ class CompositeStepMixin:
             raise BuildStepCancelled
 
     def runRmdir(self, dir: str, timeout: float | None = None, **kwargs: Any) -> Deferred[Any]:
-        """Remove a directory with all that is in it."""
+        """Remove a directory with all that is in it; True if that failed."""
         args = {"dir": dir, "logEnviron": self.logEnviron}
         if timeout:
             args["timeout"] = timeout
         return self.runRemoteCommand("rmdir", args, **kwargs)
 
     def runRmFile(self, path: str, timeout: float | None = None, **kwargs: Any) -> Deferred[Any]:
-        """Remove a file."""
+        """Remove a file; True if that failed."""
         args = {"path": path, "logEnviron": self.logEnviron}
         if timeout:
             args["timeout"] = timeout
@@ -95,11 +97,14 @@ class CompositeStepMixin:
     def pathExists(self, path: str) -> Deferred[bool]:
         """Whether there is a file or directory."""
         return self.runRemoteCommand(
-            "stat", {"file": path, "logEnviron": self.logEnviron}, abandonOnFailure=False
+            "stat",
+            {"file": path, "logEnviron": self.logEnviron},
+            abandonOnFailure=False,
+            evaluateCommand=did_not_fail,
         )
 
     def runMkdir(self, _dir: str, **kwargs: Any) -> Deferred[Any]:
-        """Make a directory, and those above it."""
+        """Make a directory, and those above it; True if that failed."""
         args = {"dir": _dir, "logEnviron": self.logEnviron}
         return self.runRemoteCommand("mkdir", args, **kwargs)
 
@@ -143,17 +148,21 @@ class CompositeStepMixin:
         mode: int | None = None,
         workdir: str | None = None,
     ) -> Deferred[Any]:
-        """Write a text to a file on the worker; False if that failed.
+        """Write a text to a file on the worker; gives what was read from, or None for a failure.
 
         :param mode: of the file, as for ``chmod``.
         """
-        content = strfile.encode() if isinstance(strfile, str) else strfile
+        reader = StringFileReader(strfile)
         args = {
             "workdir": self.workdir if workdir is None else workdir,
-            "reader": StringFileReader(io.BytesIO(content)),
+            "reader": reader,
             "mode": mode,
             "maxsize": None,
             "blocksize": BLOCK_BYTES,
             "workerdest": workerdest,
         }
-        return self.runRemoteCommand("downloadFile", args, abandonOnFailure)
+
+        def reader_if_done(command: RemoteCommand) -> StringFileReader | None:
+            return None if command.didFail() else reader
+
+        return self.runRemoteCommand("downloadFile", args, abandonOnFailure, reader_if_done)

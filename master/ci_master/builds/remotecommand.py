@@ -13,6 +13,9 @@ from ci_common.results import CANCELLED, FAILURE, SUCCESS
 from ci_master.builds.errors import LOST
 from ci_master.builds.log import Log
 from ci_master.builds.receiving import Receiving
+from ci_master.workers.session import RemoteException
+
+__all__ = ["LoggedRemoteCommand", "RemoteCommand", "RemoteException", "RemoteShellCommand"]
 
 #: seconds that an exit code may come after the end of its command
 LATE_RC_S = 1.0
@@ -35,10 +38,6 @@ _HAVE_RC = frozenset(
 )
 
 _next_id = count(1)
-
-
-class RemoteException(Exception):
-    """The worker failed to run a command at all."""
 
 
 class _Sink:

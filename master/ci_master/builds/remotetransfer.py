@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import IO
 
 from twisted.internet.defer import Deferred, execute, succeed
@@ -41,7 +42,13 @@ class StringFileWriter(FileWriter):
 
 
 class StringFileReader(FileReader):
-    """Gives a worker what it downloads from a buffer."""
+    """Gives a worker what it downloads from memory.
 
-    def __init__(self, fileobj: IO[bytes]) -> None:
-        super().__init__(fileobj, in_thread=execute)
+    :param s: the content: a text, bytes, or a file object that reads bytes.
+    """
+
+    def __init__(self, s: str | bytes | IO[bytes]) -> None:
+        content = s.encode() if isinstance(s, str) else s
+        super().__init__(
+            io.BytesIO(content) if isinstance(content, bytes) else content, in_thread=execute
+        )

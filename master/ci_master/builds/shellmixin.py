@@ -85,6 +85,9 @@ class ShellMixin(SummaryMixin):
     rendered: bool
     workdir: Any
     make_log: Callable[..., Log]
+    open_log: Callable[[str], Log]
+    #: what was run last, for steps without a command of their own
+    _made_command: Any = None
     parms: Any
 
     def setupShellMixin(
@@ -157,7 +160,7 @@ class ShellMixin(SummaryMixin):
             arguments[name] = value
         logfiles = arguments.pop("logfiles") or {}
         lazy = arguments.pop("lazylogfiles")
-        arguments["command"] = flat_command(arguments["command"])
+        arguments["command"] = self._made_command = flat_command(arguments["command"])
         outer = render_now(self.build.env_for_steps(), self.build.getProperties())
         if isinstance(outer, Deferred):
             outer = await outer
@@ -170,7 +173,7 @@ class ShellMixin(SummaryMixin):
             stdioLogName=stdioLogName,
         )
         if stdioLogName is not None:
-            command.useLog(self._stdio_log(stdioLogName), False, stdioLogName)
+            command.useLog(self.open_log(stdioLogName), False, stdioLogName)
         for name in logfiles:
             if lazy:
                 command.useLogDelayed(name, self._maker_of(name), True)
@@ -178,21 +181,15 @@ class ShellMixin(SummaryMixin):
                 command.useLog(self.make_log(name), True, name)
         return command
 
-    def _stdio_log(self, name: str) -> Log:
-        """The log of the output: that of an earlier command, if it is still open."""
-        known: Log | None = getattr(self, "logs", {}).get(name)
-        if known is not None and not known.finished:
-            return known
-        return self.make_log(name)
-
     def _maker_of(self, name: str) -> Callable[[Any], Log]:
         return lambda command: self.make_log(name)
 
     def getResultSummary(self) -> Any:
         """``descriptionDone``, or else the first words of the command."""
-        if self.descriptionDone or not self.command or not self.rendered:
+        command = self.command or self._made_command
+        if self.descriptionDone or not command or not self.rendered:
             return super().getResultSummary()
-        words = flat_command(self.command)
+        words = flat_command(command)
         words = words.split() if isinstance(words, str) else [str(word) for word in words]
         if not words:
             return super().getResultSummary()

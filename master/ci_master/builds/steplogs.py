@@ -23,6 +23,8 @@ class StepLogsMixin:
     logEncoding: str | None
     #: name -> the latest log of this name
     logs: dict[str, Log]
+    #: open logs whose names were taken by later ones
+    _earlier_logs: list[Log] | None = None
     _observers: dict[str, list[Any]] | None = None
 
     def addLog(self, name: str, type: str = "s", logEncoding: str | None = None) -> Deferred[Any]:
@@ -44,11 +46,22 @@ class StepLogsMixin:
             settings = replace(settings, encoding=encoding)
         writer = self.build.services.data.logs.open(self.row, name, type)
         log = LOG_CLASSES[type](name, writer, settings)
+        earlier = self.logs.get(name)
+        if earlier is not None and not earlier.finished:
+            self._earlier_logs = [*(self._earlier_logs or ()), earlier]
         self.logs[name] = log
         if self._observers is not None:
             for observer in self._observers.pop(name, ()):
                 observer.setLog(log)
         return log
+
+    def open_log(self, name: str) -> Log:
+        """The log of this name that still takes text, or else a new one for a command's output.
+
+        What several commands of one step say goes to one log, by whichever methods they run.
+        """
+        known = self.logs.get(name)
+        return known if known is not None and not known.finished else self.make_log(name)
 
     def getLog(self, name: str) -> Log:
         """The log of this name; KeyError if there is none."""
@@ -90,7 +103,7 @@ class StepLogsMixin:
     async def _finish_logs(self) -> list[Failure]:
         """End all logs; gives what went wrong in their observers."""
         failures: list[Failure] = []
-        for log in list(self.logs.values()):
+        for log in [*(self._earlier_logs or ()), *self.logs.values()]:
             if not log.finished:
                 await log.finish()
             failures += log.observer_failures

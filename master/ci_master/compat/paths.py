@@ -680,6 +680,7 @@ TARGETS: dict[str, dict[str, str]] = {
     },
     "buildbot.steps.worker": {
         "ci_common.results": "FAILURE SUCCESS",
+        "ci_master.builds.composite": "CompositeStepMixin",
         "ci_master.steps.master": "SetPropertiesFromEnv",
         "ci_master.steps.worker": (
             "CopyDirectory FileExists MakeDirectory RemoveDirectory WorkerBuildStep"

@@ -38,7 +38,7 @@ class DownloadSecretsToWorker(BuildStep, CompositeStepMixin):
         result = SUCCESS
         for path, secret in self.secret_to_be_populated:
             done = await self.downloadFileContentToWorker(path, secret, mode=_MODE)
-            if done is False:
+            if done is None:
                 result = FAILURE
         return result
 
@@ -68,8 +68,8 @@ class RemoveWorkerFileSecret(BuildStep, CompositeStepMixin):
         self.checkWorkerHasCommand("rmfile")
         result = SUCCESS
         for path in self.paths:
-            done = await self.runRmFile(below(self.workdir, path), abandonOnFailure=False)
-            if done is False:
+            failed = await self.runRmFile(below(self.workdir, path), abandonOnFailure=False)
+            if failed:
                 result = FAILURE
         return result
 

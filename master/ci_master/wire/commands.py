@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 from twisted.spread import pb
 
-from ci_master.workers.session import CommandSink
+from ci_master.workers.session import CommandSink, RemoteException
 from ci_master.workers.transfer import DirectoryWriter, FileReader, FileWriter
 
 
@@ -46,8 +46,9 @@ class CommandReceiver(pb.Referenceable):
 
     def remote_complete(self, failure: Any = None) -> None:
         """The command is over; ``failure`` says that the worker could not run it."""
-        if failure is not None and not isinstance(failure, Failure):
-            failure = Failure(RuntimeError(f"the worker reports: {failure}"))
+        if failure is not None:
+            told_of = failure if isinstance(failure, Failure) else Failure(RuntimeError(failure))
+            failure = told(told_of)
         self.end(failure)
 
     def end(self, failure: Failure | None) -> None:
@@ -63,6 +64,24 @@ class CommandReceiver(pb.Referenceable):
         """The command never started: who asked for it is told in another way."""
         self._sink = None
         self.end(None)
+
+
+def told(failure: Failure) -> Failure:
+    """What a worker says went wrong, as an exception of ours; a failure of ours as it is."""
+    if isinstance(failure, pb.CopiedFailure):
+        kind, text, trace = failure.type, failure.value, getattr(failure, "traceback", "")
+    elif isinstance(failure.value, pb.RemoteError):
+        error = failure.value
+        kind, text, trace = error.remoteType, error, error.remoteTraceback
+    else:
+        return failure
+    shown = ": ".join(_shown(part, 2000) for part in (kind, text))
+    return Failure(RemoteException(f"{shown}\n{_shown(trace, 20_000)}".rstrip()))
+
+
+def _shown(value: Any, most: int) -> str:
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 class _RemoteWriter(pb.Referenceable):

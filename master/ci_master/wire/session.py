@@ -12,7 +12,7 @@ from twisted.spread import pb
 
 from ci_common.aio import to_deferred
 from ci_master.wire.broker import PBBroker
-from ci_master.wire.commands import CommandReceiver
+from ci_master.wire.commands import CommandReceiver, told
 from ci_master.workers.session import CommandSink
 
 #: seconds that a worker may take to answer a ping, or one question while it attaches
@@ -179,7 +179,7 @@ class PBSession:
 
         def refused(failure: Failure) -> Failure:
             receiver.forget()
-            return failure
+            return told(failure)
 
         return accepted.addErrback(refused)
 

@@ -7,6 +7,10 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 
+class RemoteException(Exception):
+    """The worker could not run a command at all; the text is what it told."""
+
+
 class CommandSink(Protocol):
     """Who takes what a worker reports of one command."""
 

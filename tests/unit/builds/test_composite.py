@@ -8,6 +8,7 @@ import pytest
 from ci_common.results import CANCELLED, FAILURE, SUCCESS
 from ci_master.builds.buildstep import BuildStep, CommandMixin
 from ci_master.builds.composite import CompositeStepMixin
+from ci_master.builds.shellmixin import ShellMixin
 from tests.fakes.builds import StepHarness
 
 
@@ -34,31 +35,55 @@ class Single(CommandMixin, BuildStep):
         return SUCCESS
 
 
-@pytest.mark.parametrize("kind", [Composite, Single])
 @pytest.mark.parametrize(
-    ("act", "name", "args"),
+    ("kind", "success", "failure", "act", "name", "args"),
     [
-        (lambda step: step.runMkdir("d"), "mkdir", {"dir": "d", "logEnviron": False}),
-        (lambda step: step.runRmdir("d"), "rmdir", {"dir": "d", "logEnviron": False}),
-        (lambda step: step.pathExists("f"), "stat", {"file": "f", "logEnviron": False}),
+        (Composite, False, True, lambda s, **k: s.runMkdir("d", **k), "mkdir", {"dir": "d"}),
+        (Composite, False, True, lambda s, **k: s.runRmdir("d", **k), "rmdir", {"dir": "d"}),
+        (Composite, False, True, lambda s, **k: s.runRmFile("f", **k), "rmfile", {"path": "f"}),
+        (
+            Composite,
+            False,
+            True,
+            lambda s, **k: s.runRemoteCommand("cpdir", {"logEnviron": False}, **k),
+            "cpdir",
+            {},
+        ),
+        (Single, True, False, lambda s, **k: s.runMkdir("d", **k), "mkdir", {"dir": "d"}),
+        (Single, True, False, lambda s, **k: s.runRmdir("d", **k), "rmdir", {"dir": "d"}),
     ],
 )
-def test_file_operations_say_whether_they_succeeded(
-    kind: Any, act: Any, name: str, args: dict[str, Any]
+def test_the_two_mixins_say_that_it_failed_in_opposite_ways_as_in_buildbot(
+    kind: Any, success: bool, failure: bool, act: Any, name: str, args: dict[str, Any]
 ) -> None:
     harness = StepHarness()
-    harness.expect(name, **args).rc(0)
-    assert harness.run(kind(act)).step.got is True
+    harness.expect(name, logEnviron=False, **args).rc(0)
+    assert harness.run(kind(act)).step.got is success
+    harness.expect(name).rc(1)
+    assert harness.run(kind(act)).result == FAILURE  # abandoned
+    harness.expect(name).rc(1)
+    ran = harness.run(kind(lambda step: act(step, abandonOnFailure=False)))
+    assert (ran.result, ran.step.got) == (SUCCESS, failure)
 
 
 @pytest.mark.parametrize("kind", [Composite, Single])
-def test_a_failed_operation_abandons_the_step_unless_told_otherwise(kind: Any) -> None:
+def test_a_path_that_is_there_exists(kind: Any) -> None:
     harness = StepHarness()
-    harness.expect("mkdir").rc(1)
-    assert harness.run(kind(lambda step: step.runMkdir("d"))).result == FAILURE
-    harness.expect("mkdir").rc(1)
-    ran = harness.run(kind(lambda step: step.runMkdir("d", abandonOnFailure=False)))
-    assert (ran.result, ran.step.got) == (SUCCESS, False)
+    harness.expect("stat", file="f", logEnviron=False).rc(0)
+    assert harness.run(kind(lambda step: step.pathExists("f"))).step.got is True
+
+
+def test_an_evaluation_of_ones_own_is_what_is_given() -> None:
+    harness = StepHarness()
+    harness.expect("mkdir").rc(20)
+    ran = harness.run(
+        Composite(
+            lambda step: step.runRemoteCommand(
+                "mkdir", {}, abandonOnFailure=False, evaluateCommand=lambda command: command.rc
+            )
+        )
+    )
+    assert ran.step.got == 20
 
 
 @pytest.mark.parametrize("kind", [Composite, Single])
@@ -119,8 +144,55 @@ def test_a_text_can_be_written_to_the_worker() -> None:
             lambda step: step.downloadFileContentToWorker("f", "täxt", mode=0o600, workdir="d")
         )
     )
-    assert ran.step.got is True
+    assert ran.step.got is not None
     assert there.downloaded == "täxt".encode()
+
+
+def test_a_text_that_cannot_be_written_gives_none() -> None:
+    harness = StepHarness()
+    harness.expect("downloadFile").rc(1)
+    ran = harness.run(Composite(lambda step: step.downloadFileContentToWorker("f", "text")))
+    assert (ran.result, ran.step.got) == (SUCCESS, None)
+    harness.expect("downloadFile").rc(1)
+    ran = harness.run(
+        Composite(lambda step: step.downloadFileContentToWorker("f", "text", abandonOnFailure=True))
+    )
+    assert ran.result == FAILURE
+
+
+class Everything(ShellMixin, CommandMixin, CompositeStepMixin, BuildStep):
+    """Runs commands by all the methods that there are."""
+
+    async def run(self) -> int:
+        await self.addLogForRemoteCommands("stdio")
+        await self.runMkdir("d")
+        await self.runCommand(await self.makeRemoteShellCommand(command=["a"]))
+        await self.runRmFile("f")
+        await self.runMkdir("e")
+        return SUCCESS
+
+
+def test_one_step_has_one_log_by_whichever_methods_it_runs_commands() -> None:
+    harness = StepHarness()
+    for name, said in (("mkdir", "1\n"), ("shell", "2\n"), ("rmfile", "3\n"), ("mkdir", "4\n")):
+        harness.expect(name).stdout(said).rc(0)
+    ran = harness.run(Everything())
+    assert ran.result == SUCCESS and ran.logs == ["stdio"]
+    assert ran.log("stdio").stdout == "1\n2\n3\n4\n" and ran.log("stdio").finished
+
+
+class Again(BuildStep):
+    async def run(self) -> int:
+        first = await self.addLog("x")
+        await self.addLog("x")
+        await first.addStdout("late\n")
+        return SUCCESS
+
+
+def test_a_log_whose_name_was_taken_by_another_one_ends_too() -> None:
+    ran = StepHarness().run(Again())
+    assert ran.logs == ["x", "x"]
+    assert [log.finished for log in ran.row.logs] == [True, True]  # type: ignore[attr-defined]
 
 
 def test_a_stopped_step_is_cancelled_between_its_commands() -> None:

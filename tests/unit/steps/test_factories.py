@@ -62,7 +62,7 @@ class Download(DownloadSecretsToWorker):
         self, workerdest: str, strfile: Any, *args: Any, mode: int | None = None, **kwargs: Any
     ) -> Deferred[Any]:
         self.worker.files[workerdest] = (strfile, mode)
-        return succeed(not self.worker.broken)
+        return succeed(None if self.worker.broken else strfile)
 
     def checkWorkerHasCommand(self, command: str) -> None:
         pass
@@ -71,7 +71,7 @@ class Download(DownloadSecretsToWorker):
 class Remove(RemoveWorkerFileSecret):
     def runRmFile(self, path: str, *args: Any, **kwargs: Any) -> Deferred[Any]:
         self.worker.files[path] = None
-        return succeed(not self.worker.broken)
+        return succeed(self.worker.broken)  # True says that it failed
 
     def checkWorkerHasCommand(self, command: str) -> None:
         pass
