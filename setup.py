@@ -35,6 +35,7 @@ TEST = [
     *MARKDOWN,
     *LZ4,
     *BROTLI,
+    "aiosmtpd>=1.4,<2",
     "axe-core-python>=0.1,<1",
     "pytest>=8,<10",
     "pytest-xdist>=3.5,<4",

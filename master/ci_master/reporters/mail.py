@@ -9,21 +9,34 @@ from zope.interface import implementer
 
 from ci_common.aio import call_override, settle
 from ci_master.data.faults import configFault
+from ci_master.reporters.addresses import (
+    ADDRESS_HEADERS,
+    MailAddress,
+    Unusable,
+    address_header,
+    distinct,
+    parse_address,
+    split_addresses,
+)
 from ci_master.reporters.base import ENCODING, ReporterBase
 from ci_master.reporters.deferring import deferring
 from ci_master.reporters.generators.build import BuildStatusGenerator
 from ci_master.reporters.generators.worker import WorkerMissingGenerator
 from ci_master.reporters.interfaces import IEmailLookup
-from ci_master.reporters.mailing import Relay, send_mail
+from ci_master.reporters.mailing import Mailing, Relay
 from ci_master.reporters.mailtext import (
     VALID_EMAIL,
     VALID_EMAIL_ADDR,
     attach_log,
     attach_patch,
+    encodable,
     usual_subject,
 )
-from ci_master.reporters.sending import with_retries
+from ci_master.reporters.sending import Undelivered, with_retries
 from ci_master.reporters.utils import merge_reports_prop, merge_reports_prop_take_first
+
+#: Printable ASCII without the colon.
+_HEADER_NAME = re.compile(r"^[!-9;-~]+$")
 
 __all__ = ["ENCODING", "VALID_EMAIL", "VALID_EMAIL_ADDR", "Domain", "MailNotifier"]
 
@@ -45,6 +58,9 @@ class Domain:
 
 class MailNotifier(ReporterBase):
     """Sends reports by e-mail.
+
+    A recipient that no mail can be sent to, or that the server refuses, is left out, and the log
+    says which; the others get the message.
 
     :param fromaddr: the sender.
     :param relayhost: the mail server that takes the messages.
@@ -78,8 +94,11 @@ class MailNotifier(ReporterBase):
     ) -> Any:
         """Check the arguments."""
         super().checkConfig(generators=generators, **kwargs)
-        if isinstance(fromaddr, str) and not VALID_EMAIL.search(fromaddr):
-            configFault(f"fromaddr {fromaddr!r} is no e-mail address")
+        if isinstance(fromaddr, str):
+            try:
+                parse_address(fromaddr)
+            except Unusable as error:
+                configFault(f"fromaddr {fromaddr!r} is no e-mail address: {error}")
         _check_recipients(extraRecipients, sendToInterestedUsers)
         known = lookup is None or isinstance(lookup, str) or hasattr(lookup, "getAddress")
         if not known:
@@ -89,6 +108,9 @@ class MailNotifier(ReporterBase):
             )
         if extraHeaders is not None and not isinstance(extraHeaders, Mapping):
             configFault(f"extraHeaders are {extraHeaders!r}", "write {'Name': 'value'}")
+        for header in extraHeaders if isinstance(extraHeaders, Mapping) else ():
+            if not isinstance(header, str) or not _HEADER_NAME.match(header):
+                configFault(f"extraHeaders has {header!r}, which is no name of a header")
         if useTls and useSmtps:
             configFault("useTls and useSmtps exclude each other", "choose one of them")
         if smtpPassword is not None and smtpUser is None:
@@ -175,22 +197,35 @@ class MailNotifier(ReporterBase):
     ) -> EmailMessage:
         """The message, without its recipients."""
         message = EmailMessage()
-        message["Subject"] = _one_line(
-            msgdict.get("subject") or usual_subject(title, results, builds)
-        )
-        message["From"] = _one_line(self.fromaddr)
+        subject = msgdict.get("subject") or usual_subject(title, results, builds)
+        message["Subject"] = _one_line(subject)
+        message.set_raw("From", self._sender().header())
         kind = "html" if msgdict.get("type") == "html" else "plain"
-        message.set_content(str(msgdict["body"]), subtype=kind, charset=ENCODING)
+        body = encodable(str(msgdict["body"]))
+        message.set_content(body, subtype=kind, charset=ENCODING)
         for number, patch in enumerate(patches or (), 1):
             attach_patch(message, patch, number)
         for log in logs or ():
             attach_log(message, log)
         properties = builds[0].get("properties") if builds and len(builds) == 1 else None
         for name, value in (self.extraHeaders or {}).items():
-            filled = await self.master.render(value, properties or {})
+            filled = str(await self.master.render(value, properties or {}))
             del message[name]
-            message[name] = _one_line(str(filled))
+            if name.lower() in ADDRESS_HEADERS:
+                given = self._usable(split_addresses(_one_line(filled)), f"its header {name}")
+                if given:
+                    message.set_raw(name, address_header(given))
+            else:
+                message[name] = _one_line(filled)
+        if "From" not in message:
+            message.set_raw("From", self._sender().header())
         return message
+
+    def _sender(self) -> MailAddress:
+        try:
+            return parse_address(self.fromaddr)
+        except Unusable as error:
+            raise Undelivered(f"fromaddr {self.fromaddr!r} cannot be used: {error}") from error
 
     @deferring
     async def findInterrestedUsersEmails(self, users: Iterable[str]) -> set[str]:
@@ -203,11 +238,35 @@ class MailNotifier(ReporterBase):
                 continue  # who asked for the build without a login
             address: Any = user
             if self.lookup is not None:
-                address = await settle(self.lookup.getAddress(user))
-            if address and VALID_EMAIL.search(address):
-                found.add(address)
-            else:
-                self.log.info("user {user} has no valid e-mail address", user=user)
+                try:
+                    address = await settle(self.lookup.getAddress(user))
+                except Exception:
+                    self.log.failure(
+                        "{name}: the address of user {user} could not be looked up; the others "
+                        "get the message",
+                        name=self.name,
+                        user=user,
+                    )
+                    continue
+            found.update(one for one in [address] if self._usable([one], f"user {user!r}"))
+        return found
+
+    def _usable(self, texts: Iterable[Any], whose: str) -> list[MailAddress]:
+        """The addresses that mail can be sent to; the log says which ones are left out."""
+        found = []
+        for text in texts:
+            try:
+                found.append(parse_address(text))
+            except Unusable as error:
+                is_address = isinstance(text, str) and "@" in text
+                note = self.log.warn if is_address else self.log.info
+                note(
+                    "{name}: no mail goes to {address!r} (of {whose}): {error}",
+                    name=self.name,
+                    address=text,
+                    whose=whose,
+                    error=error,
+                )
         return found
 
     def processRecipients(
@@ -217,14 +276,21 @@ class MailNotifier(ReporterBase):
 
         :param wanted: whether those of the blamelist get it, whatever the configuration says.
         """
-        to = sorted(set(blamelist)) if self.sendToInterestedUsers or wanted else []
-        copies = sorted(set(self.extraRecipients) - set(to))
+        people = sorted(set(blamelist)) if self.sendToInterestedUsers or wanted else []
+        to = distinct(self._usable(people, "the interested users"))
+        known = {address.key for address in to}
+        extra = distinct(self._usable(sorted(set(self.extraRecipients)), "extraRecipients"))
+        copies = [address for address in extra if address.key not in known]
         if not to:
             to, copies = copies, []
         for name, addresses in (("To", to), ("CC", copies)):
             if addresses:
-                message[name] = ", ".join(_one_line(one) for one in addresses)
-        return [self.formatAddress(one) for one in (*to, *copies)]
+                given = [address_header(addresses)]
+                if name in message:  # from extraHeaders
+                    given.insert(0, ",\n ".join(_raw(message, name)))
+                    del message[name]
+                message.set_raw(name, ",\n ".join(given))
+        return [address.bare for address in (*to, *copies)]
 
     def formatAddress(self, address: str) -> str:
         """The bare address in something like ``Name <address>``."""
@@ -237,19 +303,31 @@ class MailNotifier(ReporterBase):
 
         :raises Undelivered: if it does not take it.
         """
-        # Not every mail server takes bytes above 127.
-        text = message.as_bytes(policy=message.policy.clone(cte_type="7bit"))
+        # Not every mail server takes bytes above 127. The headers are folded already: Python
+        # would take the quotes off long names.
+        policy: Any = message.policy
+        policy = policy.clone(cte_type="7bit", refold_source="none")
+        text = message.as_bytes(policy=policy)
         if self.dumpMailsToLog:
-            self.log.info("e-mail to {to}:\n{text}", to=recipients, text=message.as_string())
+            self.log.info("e-mail to {to}:\n{text}", to=recipients, text=text.decode("ascii"))
         render = self.site.render
         user, password = await render(self.smtpUser), await render(self.smtpPassword)
         relay = Relay(
             str(await render(self.relayhost)), self.smtpPort, user, password,
             use_tls=self.useTls, use_smtps=self.useSmtps,
         )  # fmt: skip
-        sender = self.formatAddress(self.fromaddr)
+        mailing = Mailing(self._sender().bare, list(recipients), text)
         clock = self.site.clock
-        await with_retries(clock, lambda: send_mail(clock, relay, sender, recipients, text))
+        try:
+            await with_retries(clock, lambda: mailing.attempt(clock, relay))
+        finally:
+            for address, why in mailing.refused.items():
+                self.log.warn(
+                    "{name}: the mail server takes no message for {address}: {why}",
+                    name=self.name,
+                    address=address,
+                    why=why,
+                )
 
 
 def _check_recipients(extra: Any, to_interested: bool) -> None:
@@ -269,4 +347,8 @@ def _check_recipients(extra: Any, to_interested: bool) -> None:
 
 def _one_line(text: str) -> str:
     """A header's value: a line break in it would begin another header."""
-    return " ".join(str(text).split())
+    return " ".join(encodable(str(text)).split())
+
+
+def _raw(message: EmailMessage, name: str) -> list[str]:
+    return [str(value) for key, value in message.raw_items() if key.lower() == name.lower()]

@@ -14,6 +14,11 @@ VALID_EMAIL = re.compile(rf"^(?:{VALID_EMAIL_ADDR}|[^<>\n]*<{VALID_EMAIL_ADDR}>)
 _STREAM_LETTERS = "oehi"
 
 
+def encodable(text: str) -> str:
+    """A text without what no message can carry: lone surrogates and NUL."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
 def usual_subject(title: str, results: int | None, builds: Sequence[Any] | None) -> str:
     """The subject where no formatter made one."""
     names = sorted({build["builder"]["name"] for build in builds or ()})
@@ -33,7 +38,7 @@ def attach_log(message: EmailMessage, log: Mapping[str, Any]) -> None:
     """Add the content of a log."""
     name = f"{log['stepname']}.{log['name']}"
     kind = "html" if log.get("type") == "h" else "plain"
-    text = log_text(log)
+    text = encodable(log_text(log))
     message.add_attachment(text, subtype=kind, filename=name, charset="utf-8")
 
 

@@ -1,15 +1,19 @@
 """E-mails: their parts, and who gets them."""
 
+from email import message_from_bytes
 from email.message import EmailMessage
+from email.policy import default
 from typing import Any
 
 from twisted.internet.defer import ensureDeferred, succeed
+from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from ci_common.faults import ConfigError
 from ci_master.reporters.generators.build import BuildStatusGenerator
 from ci_master.reporters.mail import Domain, MailNotifier
 from tests.fakes.reporters import FakeSite, build
+from tests.unit.reporters.noting import noted
 
 
 class Postbox(MailNotifier):
@@ -88,6 +92,66 @@ class MailTests(SynchronousTestCase):
         self.assertIsNone(made["Bcc"])
         self.assertEqual(made.get_content_type(), "text/html")
 
+    def test_a_recipient_that_cannot_be_used_is_left_out_and_named(self) -> None:
+        class Lookup:
+            def getAddress(self, user: str) -> Any:
+                if user == "ann":
+                    raise LookupError("no such person")
+                return {"dara": "d\u00e4ra@example.org", "cy": "Doe, Cy <cy@example.org>"}[user]
+
+        reporter = self.start(
+            lookup=Lookup(),
+            extraRecipients=["all@" + "\u00fc" * 70 + ".example", "ok@example.org"],
+        )
+        self.site.master.properties["owners"] = (["dara", "cy"], "Force")
+        with noted(LogLevel.warn) as warnings:
+            self.finish()
+        ((message, recipients),) = reporter.posted
+        self.assertEqual(recipients, ["cy@example.org", "ok@example.org"])
+        self.assertEqual(message["To"], '"Doe, Cy" <cy@example.org>')
+        self.assertEqual(message["CC"], "ok@example.org")
+        self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
+        self.assertIn("no mail goes to 'd\u00e4ra@example.org' (of user 'dara')", warnings[0])
+        self.assertIn("(of extraRecipients): its domain", warnings[1])
+
+    def test_names_with_commas_are_quoted_in_all_headers(self) -> None:
+        reporter = self.start(
+            sendToInterestedUsers=False,
+            extraRecipients=["Doe, Ann <ann@example.org>"],
+            extraHeaders={
+                "reply-to": "Doe, Bob <bob@example.org>",
+                "Cc": '"Lee, Di" <di@example.org>, j\u00f6rg@example.org',
+                "To": "team@example.org",
+            },
+        )
+        reporter.fromaddr = "CI, the first <ci@example.org>"
+        self.finish()
+        ((message, recipients),) = reporter.posted
+        self.assertEqual(recipients, ["ann@example.org"])
+        read = message_from_bytes(message.as_bytes(), policy=default)
+        found = {
+            name: [(one.display_name, one.addr_spec) for one in read[name].addresses]
+            for name in ("From", "Reply-To", "To", "Cc")
+        }
+        self.assertEqual(
+            found,
+            {
+                "From": [("CI, the first", "ci@example.org")],
+                "Reply-To": [("Doe, Bob", "bob@example.org")],
+                "To": [("", "team@example.org"), ("Doe, Ann", "ann@example.org")],
+                "Cc": [("Lee, Di", "di@example.org")],
+            },
+        )
+
+    def test_what_no_message_can_carry_is_replaced(self) -> None:
+        reporter = self.start()
+        made = self.successResultOf(
+            reporter.createEmail({"subject": "\ud800 a\n\u00fc", "body": "\udcffb\0"}, "Tea", 0)
+        )
+        self.assertEqual(made["Subject"], "? a \u00fc")
+        self.assertEqual(made.get_content(), "?b\N{REPLACEMENT CHARACTER}\n")
+        self.assertTrue(made.as_bytes())
+
     def test_a_domain_completes_names(self) -> None:
         self.assertEqual(Domain("example.org").getAddress("ann"), "ann@example.org")
         self.assertEqual(Domain("example.org").getAddress("ann@b.org"), "ann@b.org")
@@ -95,6 +159,8 @@ class MailTests(SynchronousTestCase):
     def test_mistakes_are_told(self) -> None:
         for kwargs, fault in (
             ({"fromaddr": "ci"}, "no e-mail address"),
+            ({"fromaddr": "c\u00ef@example.org"}, "beyond ASCII"),
+            ({"extraHeaders": {"X\nBcc": "a"}}, "no name of a header"),
             ({"extraRecipients": "all@example.org"}, "write a list"),
             ({"extraRecipients": ["all"]}, "'all', which is no e-mail address"),
             ({"sendToInterestedUsers": False}, "nobody would get any message"),
