@@ -132,6 +132,30 @@ def test_a_field_of_a_form_says_what_is_wrong_with_it(
 
 
 @pytest.mark.parametrize(
+    ("path", "method", "params", "name"),
+    [
+        ("/api/v2/workers/{worker}", "pause", {"reason": {"a": [1]}}, "reason"),
+        ("/api/v2/workers/{worker}", "stop", {"reason": "x" * 3_000_000}, "reason"),
+        ("/api/v2/schedulers/1", "enable", {"enabled": 1}, "enabled"),
+        ("/api/v2/schedulers/1", "enable", {}, "enabled"),
+        (FORCE, "force", {"builderid": 1, "reason": "x" * 3_000_000}, "reason"),
+        (FORCE, "force", {"builderid": 1, "reason": "x", "priority": float("nan")}, "priority"),
+        (FORCE, "force", {"builderid": 1, "reason": "x", "priority": 2**31}, "priority"),
+        (FORCE, "force", {"builderid": 1, "reason": "x", "count": 10**400}, "count"),
+        (FORCE, "force", {"builderid": 1, "reason": "x", "branch": "b" * 256}, "branch"),
+        (FORCE, "force", {"builderid": 1, "reason": "a\0b"}, "reason"),
+    ],
+)
+def test_a_wrong_argument_is_named(
+    master: Master, path: str, method: str, params: dict[str, Any], name: str
+) -> None:
+    worker = master.rest.get("workers")["workers"][0]["workerid"] if "{" in path else 0
+    status, error = call(master, path.format(worker=worker), rpc(method, **params))
+    assert (status, error["code"]) == (400, -32602), error
+    assert name in error["message"]
+
+
+@pytest.mark.parametrize(
     "params",
     [
         {"builderid": 99},

@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from twisted.web.resource import IResource, Resource
 
 from ci_common.aio import to_deferred
+from ci_common.numbers import is_digits
 from ci_master.data.endpoints.reader import Reader
 from ci_www.auth.avatar import Avatar
 from ci_www.auth.login import AuthPages
@@ -145,7 +146,7 @@ def strports(port: Any) -> str | None:
     if port is None or port == "":
         return None
     text = str(port)
-    if text.isdigit():
+    if is_digits(text):
         text = f"tcp:{text}"
     if text.partition(":")[0] in ("tcp", "ssl", "tls") and "backlog=" not in text:
         text += f":backlog={BACKLOG}"

@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import secrets
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -16,6 +15,7 @@ from ci_common.aio import spawn
 from ci_www.auth.policy import Policy
 from ci_www.auth.sessions import Sessions
 from ci_www.channel import WebChannel
+from ci_www.failures import log_failure
 from ci_www.parts import WebParts
 
 #: A request's body may have this size; forms with files are the longest.
@@ -87,8 +87,7 @@ class WebRequest(Request):
 
     def processingFailed(self, reason: Any) -> None:
         """A resource raised something: log it, and tell the client under which number."""
-        number = secrets.token_hex(4)
-        self._log.failure("request {number} ({uri}) failed", reason, number=number, uri=self.uri)
+        number = log_failure(self._log, f"{self.method!r} {self.uri[:500]!r}", reason)
         if self.finished or self._disconnected:
             return
         if self.startedWriting:

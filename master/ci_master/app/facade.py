@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, succeed
 from ci_common.aio import to_deferred
 from ci_master.changes.intake import add_change
 from ci_master.config.model import Config
+from ci_master.data.changes import CHANGE
 from ci_master.data.data import Data
 from ci_master.data.endpoints.reader import Reader
 from ci_master.events.bus import Bus, Key, Pattern, Subscription
@@ -145,23 +146,28 @@ class UpdatesFacade:
         project: str = "",
         src: str | None = None,
     ) -> Deferred[int]:
-        """Store a change; fires with its id."""
-        return to_deferred(
-            add_change(
-                self._data,
-                files=files,
-                comments=comments or "",
-                author=author or "",
-                committer=committer,
-                revision=revision,
-                when_timestamp=when_timestamp,
-                branch=branch,
-                category=category,
-                revlink=revlink,
-                properties=properties,
-                repository=repository,
-                codebase=codebase,
-                project=project,
-                src=src,
-            )
-        )
+        """Store a change; fires with its id, or fails if a field cannot be stored."""
+        fields = {
+            "files": files,
+            "comments": comments or "",
+            "author": author or "",
+            "committer": committer,
+            "revision": revision,
+            "when_timestamp": when_timestamp,
+            "branch": branch,
+            "category": None if callable(category) else category,
+            "revlink": revlink,
+            "properties": properties,
+            "repository": repository,
+            "codebase": codebase,
+            "project": project,
+            "src": src,
+        }
+
+        async def add() -> int:
+            checked = CHANGE.check(fields)
+            if callable(category):
+                checked["category"] = category
+            return await add_change(self._data, **checked)
+
+        return to_deferred(add())

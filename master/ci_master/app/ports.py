@@ -79,5 +79,5 @@ def _ports(config: Config) -> dict[str, str]:
 
 def _number(text: str) -> int | None:
     """The number of a plain TCP port; None for others, and for "any free one"."""
-    found = re.match(r"tcp6?:(?:port=)?(\d+)", text)
+    found = re.match("tcp6?:(?:port=)?([0-9]{1,5})(?![0-9])", text)
     return int(found[1]) or None if found else None

@@ -36,6 +36,9 @@ from ci_master.data.model import BuildRow, Request
 __all__ = ["Build", "BuildEnv"]
 
 #: The text of a build that has ended.
+#: Characters of an exception that a build shows as its state.
+_LONGEST_CAUSE = 200
+
 _ENDED = {SUCCESS: "build successful", FAILURE: "failed"}
 
 
@@ -169,7 +172,8 @@ class Build(BuildFacts, BuildLocks, BuildStop):
     def _broke(self, failure: Failure) -> None:
         self.logger.failure("{build} broke", failure=failure, build=self)
         self.results = worst_status(self.results, EXCEPTION)
-        self.text.append(f"{type(failure.value).__name__}: {failure.getErrorMessage()}")
+        what = failure.getErrorMessage().partition("\n")[0][:_LONGEST_CAUSE]  # without any SQL
+        self.text.append(f"{type(failure.value).__name__}: {what}")
 
     # -- the end
 

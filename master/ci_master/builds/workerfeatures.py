@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ci_common.numbers import whole_number
 from ci_master.builds.errors import WorkerSetupError
 
 
@@ -46,4 +47,4 @@ class WorkerFeaturesMixin:
 
 
 def _numbers(version: str) -> list[int]:
-    return [int(part) if part.isdigit() else 0 for part in version.split(".")]
+    return [whole_number(part) or 0 for part in version.split(".")]

@@ -9,6 +9,8 @@ from twisted.spread import pb
 
 from ci_common.aio import to_deferred
 from ci_master.changes.base import ChangeSource
+from ci_master.data.arguments import BadArguments
+from ci_master.data.changes import CHANGE
 from ci_master.data.faults import configFault
 
 __all__ = ["ChangePerspective", "PBChangeSource"]
@@ -16,6 +18,15 @@ __all__ = ["ChangePerspective", "PBChangeSource"]
 
 def _text(value: Any) -> Any:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _texts(value: Any) -> Any:
+    """A list or a dict with texts in place of bytes; anything else as it is."""
+    if isinstance(value, list | tuple):
+        return [_text(item) for item in value]
+    if isinstance(value, Mapping):
+        return {_text(key): _text(item) for key, item in value.items()}
+    return value
 
 
 class ChangePerspective(pb.Avatar):
@@ -57,16 +68,19 @@ class ChangePerspective(pb.Avatar):
         when = sent.get("when_timestamp")
         when = sent.get("when") if when is None else when
         if when is not None:
-            fields["when_timestamp"] = int(when)
+            fields["when_timestamp"] = when
         for name in ("repository", "project", "revlink"):
             fields.setdefault(name, "")
-        properties = {
-            _text(key): _text(value) for key, value in (sent.get("properties") or {}).items()
-        }
-        files = [_text(name) for name in sent.get("files") or ()]
-        await self._source.add_change(
-            **fields, files=self._below_prefix(files), properties=properties
-        )
+        fields["properties"] = _texts(sent.get("properties") or {})
+        fields["files"] = _texts(sent.get("files") or [])
+        try:
+            checked = CHANGE.check(fields)
+        except BadArguments as error:
+            raise pb.Error(error.reason) from None
+        if "when_timestamp" in checked:
+            checked["when_timestamp"] = int(checked["when_timestamp"])
+        checked["files"] = self._below_prefix(checked["files"])
+        await self._source.add_change(**checked)
 
     def _below_prefix(self, files: list[str]) -> list[str]:
         prefix = self._prefix

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
+from ci_common.numbers import whole_number
 from ci_master.cli.directory import CONFIG, SAMPLE, TAC, add_basedir, add_quiet, whole_path
 from ci_master.cli.problem import Problem
 from ci_master.cli.tac import Settings, tac_text
@@ -82,7 +83,10 @@ def _silent(*words: object) -> None:
 def _count(text: str) -> int | None:
     if text == "None":
         return None
-    return int(text)
+    count = whole_number(text)
+    if count is None:
+        raise argparse.ArgumentTypeError(f"'{text}' is neither a whole number nor None")
+    return count
 
 
 def make_directory(basedir: Path, say: Say = print) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ci_common.numbers import whole_number
 from ci_master.cli.options_file import read_options
 from ci_master.cli.problem import Problem
 
@@ -94,9 +95,10 @@ def _address(given: str | None) -> tuple[str, int]:
     if not given:
         raise Problem("tell where the master is: --master=HOST:PORT")
     host, _, port = given.rpartition(":")
-    if not host or not port.isdigit():
+    number = whole_number(port, least=1, most=65535)
+    if not host or number is None:
         raise Problem(f"--master is '{given}', but must be HOST:PORT")
-    return host.strip("[]"), int(port)
+    return host.strip("[]"), number
 
 
 def _credentials(given: str) -> tuple[str, str]:

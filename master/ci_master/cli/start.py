@@ -8,6 +8,7 @@ import argparse
 import os
 from pathlib import Path
 
+from ci_common.numbers import finite_number
 from ci_master.cli.directory import add_basedir, add_quiet, master_directory
 
 #: Seconds without a word of the starting master after which 'start' gives up waiting.
@@ -27,7 +28,7 @@ def add_start_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--start_timeout",
         type=timeout,
-        default=timeout(os.environ.get("START_TIMEOUT", str(DEFAULT_TIMEOUT_S))),
+        default=os.environ.get("START_TIMEOUT", str(DEFAULT_TIMEOUT_S)),  # given to type
         metavar="SECONDS",
         help="how long to wait for the master's word that it works; None: for ever"
         f" (default: $START_TIMEOUT, else {DEFAULT_TIMEOUT_S:g})",
@@ -38,7 +39,10 @@ def timeout(text: str) -> float | None:
     """Seconds; None if the text is ``None`` or empty."""
     if text in ("", "None"):
         return None
-    return float(text)
+    seconds = finite_number(text)
+    if seconds is None or seconds < 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is neither a number of seconds nor None")
+    return seconds
 
 
 def run(options: argparse.Namespace) -> int:

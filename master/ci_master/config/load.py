@@ -12,6 +12,7 @@ from types import CodeType
 from typing import Any
 
 from ci_common.faults import ConfigError, Fault, nearest
+from ci_common.numbers import whole_number
 from ci_master.config import keys, lists
 from ci_master.config.check import Check
 from ci_master.config.cross import check_relations
@@ -213,6 +214,6 @@ def _in_order(faults: list[Fault]) -> list[Fault]:
     def line(fault: Fault) -> tuple[str, int]:
         name, _, rest = fault.where.partition(":")
         digits = rest.split(",")[0]
-        return name, int(digits) if digits.isdigit() else 0
+        return name, whole_number(digits) or 0
 
     return sorted(dict.fromkeys(faults), key=line)

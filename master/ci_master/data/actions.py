@@ -6,10 +6,23 @@ The room that owns a thing registers how it is done; nobody reaches into that ro
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from ci_common.aio import settle
 from ci_common.faults import Refused
+from ci_master.data.arguments import Argument, Arguments, BadArguments, Json, Text
 
-#: Called with the id or name of the thing and the arguments.
+__all__ = ["OWNER", "REASON", "Actions", "ForceRefused"]
+
+#: Called with the id or name of the thing and the arguments, which have been checked.
 Handler = Callable[[Any, dict[str, Any]], Awaitable[Any]]
+#: Called with the id or name of the thing: raises Refused if there is none.
+Find = Callable[[Any], Any]
+
+#: Who asks; set by the web server.
+OWNER = Argument("owner", Text(1000))
+#: Why; shown with the thing that it was done to.
+REASON = Argument("reason", Text(2000))
+
+_ANYTHING = Arguments(others=Json())
 
 
 class ForceRefused(Exception):
@@ -21,31 +34,62 @@ class ForceRefused(Exception):
 
 
 class Actions:
-    """Actions by kind of resource and method name."""
+    """Actions by kind of resource and method name.
 
-    def __init__(self) -> None:
-        self._handlers: dict[tuple[str, str], Handler] = {}
+    :param durable: fires when all that was asked of storage so far is stored.
+    """
 
-    def register(self, kind: str, method: str, handler: Handler) -> None:
+    def __init__(self, durable: Callable[[], Awaitable[None]] | None = None) -> None:
+        self._handlers: dict[tuple[str, str], tuple[Handler, Arguments, Find | None]] = {}
+        self._durable = durable
+
+    def register(
+        self,
+        kind: str,
+        method: str,
+        handler: Handler,
+        arguments: Arguments = _ANYTHING,
+        *,
+        find: Find | None = None,
+    ) -> None:
         """Say how it is done; a later registration replaces an earlier one.
 
         :param kind: plural name of the resource: builds, buildrequests, workers, ...
+        :param arguments: what it takes; anything that JSON can write, if nothing is declared.
+        :param find: lets a call that names a thing that does not exist be refused for that, and
+            not for its arguments.
         """
-        self._handlers[kind, method] = handler
+        self._handlers[kind, method] = handler, arguments, find
 
     def methods(self, kind: str) -> list[str]:
         """Names of what can be done to such resources."""
         return sorted(method for of, method in self._handlers if of == kind)
 
+    def arguments(self, kind: str, method: str) -> Arguments:
+        """What an action takes; KeyError if there is no such action."""
+        return self._handlers[kind, method][1]
+
     async def call(self, kind: str, key: Any, method: str, args: Mapping[str, Any]) -> Any:
-        """Do it.
+        """Do it: when this returns, what was done is stored.
 
         :param key: id or name of the resource.
+        :raises BadArguments: if arguments are wrong (a Refused with status 400); then nothing
+            has happened.
         :raises Refused: if there is no such action or no such resource (404, 501), or it may
             not be done now (409).
         :raises ForceRefused: if the fields of a forced build are wrong.
         """
-        handler = self._handlers.get((kind, method))
-        if handler is None:
+        known = self._handlers.get((kind, method))
+        if known is None:
             raise Refused(501, f"action: {method} is not supported")
-        return await handler(key, dict(args))
+        handler, arguments, find = known
+        try:
+            checked = arguments.check(args)
+        except BadArguments:
+            if find is not None:
+                await settle(find(key))
+            raise
+        answer = await handler(key, checked)
+        if self._durable is not None:
+            await self._durable()
+        return answer

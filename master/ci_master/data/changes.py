@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
+from ci_master.data.arguments import Argument, Arguments, Json, ListOf, Number, Text
 from ci_master.data.context import Context
 from ci_master.data.model import PropertyDict, properties_as_json
 from ci_master.data.sourcestamps import SourceStamps
@@ -13,6 +14,55 @@ from ci_master.storage import changes as rows
 from ci_master.storage import schema
 
 _LONGEST_NAME = 255
+#: The first and the last moment that a calendar holds in every time zone.
+_EARLIEST, _LATEST = -62_135_510_400, 253_402_214_400
+
+
+def _stored(most: int) -> Text:
+    """Text of a change: what a database cannot hold is marked when it is added."""
+    return Text(most, any_characters=True)
+
+
+class _Properties:
+    """name -> value, or (value, source)."""
+
+    _value = Json()
+    _name = Text(256, least=1)
+
+    def check(self, value: Any) -> dict[str, Any]:
+        """The properties."""
+        if not isinstance(value, Mapping):
+            raise ValueError(f"must be an object, not {value!r:.60}")
+        if len(value) > _MOST_PROPERTIES:
+            raise ValueError(f"has {len(value):,} members; {_MOST_PROPERTIES:,} is the most")
+        for name, one in value.items():
+            try:
+                self._name.check(name)
+                self._value.check(one)
+            except ValueError as error:
+                raise ValueError(f"has a member {str(name)[:60]!r}, which {error}") from None
+        return dict(value)
+
+
+_MOST_PROPERTIES = 1000
+
+#: What somebody outside may say of a change: a hook, ``sendchange``, a user's change source.
+CHANGE = Arguments(
+    Argument("author", _stored(10_000)),
+    Argument("committer", _stored(10_000)),
+    Argument("comments", _stored(4 * 1024 * 1024)),
+    Argument("files", ListOf(_stored(10_000), most=200_000)),
+    Argument("revision", _stored(_LONGEST_NAME)),
+    Argument("when_timestamp", Number(_EARLIEST, _LATEST)),
+    Argument("branch", _stored(_LONGEST_NAME)),
+    Argument("category", _stored(_LONGEST_NAME)),
+    Argument("revlink", _stored(10_000)),
+    Argument("properties", _Properties()),
+    Argument("repository", _stored(512)),
+    Argument("codebase", _stored(256)),
+    Argument("project", _stored(512)),
+    Argument("src", _stored(_LONGEST_NAME)),
+)
 
 
 class Changes:
@@ -57,7 +107,7 @@ class Changes:
             "comments": _text(comments),
             "files": sorted(_text(name) for name in files or ()),
             "revision": None if revision is None else _text(revision),
-            "when_timestamp": context.now() if when_timestamp is None else int(when_timestamp),
+            "when_timestamp": context.now() if when_timestamp is None else _moment(when_timestamp),
             "branch": None if branch is None else _text(branch),
             "category": None if category is None else _text(category),
             "repository": _text(repository or ""),
@@ -129,6 +179,11 @@ def _with_source(properties: Mapping[str, Any]) -> PropertyDict:
         name: value if isinstance(value, tuple) and len(value) == 2 else (value, "Change")
         for name, value in properties.items()
     }
+
+
+def _moment(seconds: float) -> int:
+    """A time that every calendar can show, whatever clock it was taken from."""
+    return int(min(max(seconds, _EARLIEST), _LATEST))
 
 
 def _text(value: str | bytes) -> str:

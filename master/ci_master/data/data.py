@@ -43,7 +43,7 @@ class Data:
         self.store = store
         self.bus = bus
         self.masters: dict[int, MasterRow] = {}
-        self.actions = Actions()
+        self.actions = Actions(store.durable)
         self.state = State(context)
         self.projects = Projects(context)
         self.builders = Builders(context, self.projects)

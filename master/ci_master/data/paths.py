@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ci_common.numbers import is_digits
 from ci_master.data.endpoints.entities import ENTITIES, Fields
 
 _IDENTIFIER = re.compile(r"[a-zA-Z\u00a0-\U0010ffff_-][a-zA-Z0-9\u00a0-\U0010ffff._-]*")
@@ -215,7 +216,7 @@ def _match(
     for kind, name, child in node.wild:
         value: Any = segment
         if kind == "n":
-            if not (segment.isascii() and segment.isdigit() and len(segment) <= _LONGEST_NUMBER):
+            if not is_digits(segment) or len(segment) > _LONGEST_NUMBER:
                 continue
             value = min(int(segment), _HIGHEST)
         elif kind == "i" and not _IDENTIFIER.fullmatch(segment):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ci_common.numbers import MOST, whole_number
 from ci_master.storage.reads_page import Page, Where
 
 Json = dict[str, Any]
@@ -236,8 +237,8 @@ def _boolean(value: str) -> bool:
 
 
 def _small_integer(value: str) -> int:
-    number = int(value)
-    if abs(number) >= 2**63:
+    number = whole_number(value.strip(), least=-MOST)
+    if number is None:
         raise ValueError(value)
     return max(-_HIGHEST, min(number, _HIGHEST))
 

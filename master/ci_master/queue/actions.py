@@ -3,11 +3,17 @@
 from typing import TYPE_CHECKING, Any
 
 from ci_common.faults import Refused
+from ci_common.numbers import whole_number
 from ci_common.results import CANCELLED
+from ci_master.data.actions import OWNER, REASON
+from ci_master.data.arguments import MOST_32, Argument, Arguments, Whole, shown
 from ci_master.storage import reads_builds, reads_requests
 
 if TYPE_CHECKING:
     from ci_master.queue.queue import Queue
+
+_PRIORITY = Whole(-MOST_32, MOST_32, as_text=True)
+PRIORITY = Arguments(Argument("priority", _PRIORITY, required=True), OWNER)
 
 
 def register(queue: "Queue", data: Any) -> None:
@@ -36,19 +42,27 @@ def register(queue: "Queue", data: Any) -> None:
             data.requests.complete([request.id], CANCELLED)
 
     async def set_priority(key: Any, args: dict[str, Any]) -> None:
-        try:
-            priority = int(args["priority"])
-        except (KeyError, TypeError, ValueError):
-            raise Refused(400, "'priority' must be a whole number") from None
         request = await _open_request(data, key)
         if request is None:
             raise Refused(409, f"request {key} is complete")
-        data.requests.set_priority(request.id, priority)
+        data.requests.set_priority(request.id, args["priority"])
 
-    data.actions.register("builds", "stop", stop)
-    data.actions.register("builds", "rebuild", rebuild)
-    data.actions.register("buildrequests", "cancel", cancel)
-    data.actions.register("buildrequests", "set_priority", set_priority)
+    async def find_build(key: Any) -> None:
+        number = _id(key, "build")
+        if number in data.builds.running:
+            return
+        if await data.store.read(lambda tx: reads_builds.get(tx, number)) is None:
+            raise Refused(404, f"there is no build {key}")
+
+    async def find_request(key: Any) -> None:
+        await _open_request(data, key)
+
+    register = data.actions.register
+    why = Arguments(REASON, OWNER)
+    register("builds", "stop", stop, why, find=find_build)
+    register("builds", "rebuild", rebuild, why, find=find_build)
+    register("buildrequests", "cancel", cancel, why, find=find_request)
+    register("buildrequests", "set_priority", set_priority, PRIORITY, find=find_request)
 
 
 async def rebuild_build(data: Any, build_id: int) -> tuple[int, dict[int, int]]:
@@ -100,11 +114,12 @@ async def _open_request(data: Any, key: Any) -> Any:
 
 
 def _id(key: Any, kind: str) -> int:
-    try:
-        return int(key)
-    except (TypeError, ValueError):
-        raise Refused(404, f"there is no {kind} {key!r}") from None
+    number = whole_number(key, most=MOST_32)
+    if number is None:
+        raise Refused(404, f"there is no {kind} {shown(key)}")
+    return number
 
 
 def _reason(args: dict[str, Any]) -> str:
-    return str(args.get("reason") or "no reason")
+    reason: str = args.get("reason") or "no reason"
+    return reason

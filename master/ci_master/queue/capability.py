@@ -5,9 +5,13 @@ from collections.abc import Mapping
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
+from ci_common.numbers import is_digits
+
 _COMPARISON = re.compile(r"\s*(>=|<=|==|!=|>|<)\s*(.+?)\s*")
 _COMPARE = {">=": ge, "<=": le, "==": eq, "!=": ne, ">": gt, "<": lt}
-_PARTS = re.compile(r"\d+|[A-Za-z]+")
+_PARTS = re.compile(r"[0-9]+|[A-Za-z]+")
+#: Digits of a part of a version; more of them come from nobody who tells a version.
+_MOST_DIGITS = 400
 
 
 def facts_of(slot: Any) -> dict[str, Any]:
@@ -51,7 +55,7 @@ def meets(value: Any, wanted: Any) -> bool:
 def _ordered(value: Any) -> list[tuple[int, int, str]]:
     """A number or version in a form that compares part by part; words come before numbers."""
     parts = _PARTS.findall(str(value))
-    ordered = [(1, int(p), "") if p.isdigit() else (0, 0, p.lower()) for p in parts]
+    ordered = [(1, int(p[:_MOST_DIGITS]), "") if is_digits(p) else (0, 0, p.lower()) for p in parts]
     while ordered and ordered[-1] == (1, 0, ""):  # 3.0 is 3
         ordered.pop()
     return ordered

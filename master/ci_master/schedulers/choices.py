@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ci_common.aio import call_override
+from ci_master.data.arguments import shown
 from ci_master.schedulers.errors import ValidationError, ValidationErrorCollector
 from ci_master.schedulers.groups import NestedParameter
 from ci_master.schedulers.parameters import ChoiceStringParameter, StringParameter
@@ -12,6 +13,7 @@ from ci_master.schedulers.parameters import ChoiceStringParameter, StringParamet
 __all__ = ["AnyPropertyParameter", "InheritBuildParameter", "WorkerChoiceParameter"]
 
 FORM_SOURCE = "Force Build Form"
+_LONGEST_NAME = 256
 
 
 class AnyPropertyParameter(NestedParameter):
@@ -41,13 +43,15 @@ class AnyPropertyParameter(NestedParameter):
         name, value = (field.getFromKwargs(kwargs) for field in self.fields)
         if not name:
             return
+        if len(str(name)) > _LONGEST_NAME:
+            raise ValidationError(f"a property's name has at most {_LONGEST_NAME} characters")
         for label, text, rule in (
             ("name", name, "property_name"),
             ("value", value, "property_value"),
         ):
             pattern = (validation or {}).get(rule)
             if pattern is not None and not re.match(pattern, str(text)):
-                raise ValidationError(f"bad property {label}='{text}'")
+                raise ValidationError(f"bad property {label}='{str(text)[:200]}'")
         properties[name] = value
 
 
@@ -83,12 +87,14 @@ class InheritBuildParameter(ChoiceStringParameter):
         **kw: Any,
     ) -> None:
         """Copy the properties that the earlier build had from its form."""
-        posted = str((kwargs.get(self.fullName or "") or [""])[0] or "")
+        posted = (kwargs.get(self.fullName or "") or [""])[0] or ""
+        if not isinstance(posted, str):
+            raise ValidationError(f"{self.label}: must be text, not {shown(posted)}")
         if not posted and not self.required:
             return
-        found = re.match(r"\s*(?P<builder>[^/]+)/(?P<number>\d+)(?:\s|$)", posted)
+        found = re.match(r"\s*(?P<builder>[^/]{1,256})/(?P<number>[0-9]{1,9})(?:\s|$)", posted)
         if found is None:
-            raise ValidationError(f"bad build: {posted}")
+            raise ValidationError(f"bad build: {posted[:200]}")
         builder, number = found["builder"], found["number"]
         build = await master.data.get(("builders", builder, "builds", number))
         if build is None:

@@ -7,6 +7,8 @@ from typing import Any
 
 from croniter import croniter
 
+from ci_common.numbers import whole_number
+
 __all__ = ["CronTimes", "cron_field", "cron_weekdays"]
 
 _DAYS = 7
@@ -28,7 +30,9 @@ def cron_weekdays(value: Any) -> str:
     """
     parts = cron_field(value).split(",")
     return ",".join(
-        str((int(part) + 1) % _DAYS) if part.strip().isdigit() else part.strip() for part in parts
+        part.strip() if day is None else str((day + 1) % _DAYS)
+        for part in parts
+        for day in [whole_number(part.strip(), most=99)]
     )
 
 

@@ -5,7 +5,10 @@ from typing import Any
 
 from ci_common.aio import call_override
 from ci_common.faults import Refused
+from ci_common.numbers import MOST_32, whole_number
 from ci_master.builds.properties import Properties
+from ci_master.data.actions import OWNER
+from ci_master.data.arguments import Argument, Arguments, BadArguments, Text, Whole, shown
 from ci_master.schedulers.base import Added, ReconfigurableBaseScheduler
 from ci_master.schedulers.choices import (
     FORM_SOURCE,
@@ -39,6 +42,7 @@ from ci_master.schedulers.parameters import (
 )
 
 __all__ = [
+    "FORCE",
     "AnyPropertyParameter",
     "BaseParameter",
     "BooleanParameter",
@@ -64,6 +68,25 @@ __all__ = [
 
 _REASON_STRING = "A build was forced by '%(owner)s': %(reason)s"
 _NOBODY = ("", "anonymous", None)
+_REASON = Text(10_000)
+_PRIORITY = Whole(-MOST_32, MOST_32)
+
+
+class _Posted:
+    """Anything: the field of that name, or the choice of builders, says what is wrong with it."""
+
+    def check(self, value: Any) -> Any:
+        """The value."""
+        return value
+
+
+#: The arguments of ``force``. Those that are not named are the fields of the form by full name.
+FORCE = Arguments(
+    OWNER,
+    Argument("builderNames", _Posted()),
+    Argument("builderid", _Posted()),
+    others=_Posted(),
+)
 
 
 class ForceScheduler(ReconfigurableBaseScheduler):
@@ -192,24 +215,30 @@ class ForceScheduler(ReconfigurableBaseScheduler):
     ) -> Any:
         """The builders that are meant: some of the scheduler's, or all.
 
-        :raises Refused: if others are named.
+        :raises BadArguments: if others are named.
         """
+        argument = "builderid" if builderNames is None else "builderNames"
         if builderNames is None:
             if builderid is None:
                 return self.builderNames
-            number = int(builderid) if str(builderid).isdecimal() else None
+            number = whole_number(builderid, most=MOST_32)
             builder = self.site.data.builders.by_id.get(number)
-            builderNames = [builder.name] if builder is not None else [f"builder {builderid!r}"]
+            named = f"builder {shown(builderid)}"
+            builderNames = [builder.name] if builder is not None else [named]
         if not isinstance(builderNames, list | tuple):
             builderNames = [builderNames]
         own = self._plain_builder_names()
         wanted = [name for name in builderNames if name in own]
         if not wanted:
-            raise Refused(
-                400,
+            asked = [
+                name if isinstance(name, str) and len(name) < 256 else shown(name)
+                for name in builderNames
+            ]
+            what = (
                 f"'{self.name}' forces builds of {', '.join(own) or 'no builder'}; not of "
-                f"{', '.join(map(str, builderNames)) or 'the builder asked for'}",
+                f"{', '.join(asked[:10]) or 'the builder asked for'}"
             )
+            raise BadArguments({argument: what})
         return wanted
 
     async def gatherPropertiesAndChanges(
@@ -266,7 +295,7 @@ class ForceScheduler(ReconfigurableBaseScheduler):
         if not self.enabled:
             raise Refused(409, f"scheduler '{self.name}' is switched off")
         names = await self.computeBuilderNames(builderNames, builderid)
-        posted = {
+        posted: dict[str, list[Any]] = {
             name: list(value) if isinstance(value, list | tuple) else [value]
             for name, value in kwargs.items()
             if value is not None
@@ -278,6 +307,12 @@ class ForceScheduler(ReconfigurableBaseScheduler):
             owner = await self._value_of(self.username, collector, posted) or "anonymous"
         gathered = await call_override(self.gatherPropertiesAndChanges, collector, **posted)
         properties, _, stamps = gathered
+        for field, kind, value in (
+            (self.reason, _REASON, str(reason or "")),
+            (self.forced_priority, _PRIORITY, priority or 0),
+        ):
+            if field.fullName not in collector.errors:
+                await collector.collectValidationErrors(field.fullName, kind.check, value)
         collector.maybeRaiseCollectedErrors()
         properties.setProperty("reason", reason, FORM_SOURCE)
         properties.setProperty("owner", owner, FORM_SOURCE)

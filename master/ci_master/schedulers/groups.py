@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from ci_master.data.arguments import Kind, Text
 from ci_master.data.faults import configFault
-from ci_master.schedulers.errors import ValidationErrorCollector
+from ci_master.schedulers.errors import ValidationError, ValidationErrorCollector
 from ci_master.schedulers.parameters import (
     BaseParameter,
     FileParameter,
@@ -23,6 +24,14 @@ __all__ = [
 
 _LAYOUTS = ("vertical", "simple", "tabs")
 _MOST_COLUMNS = 4
+
+#: What a source stamp holds; longer ones could not be stored.
+_ROLES: Mapping[str, Kind] = {
+    "branch": Text(255),
+    "project": Text(512),
+    "repository": Text(512),
+    "revision": Text(255),
+}
 
 #: The default of a codebase's fields: None would leave the field out.
 DefaultField: Any = object()
@@ -129,7 +138,7 @@ class PatchParameter(NestedParameter):
         name = kwargs.pop("name", "patch")
         defaults: list[BaseParameter] = [
             _PatchBody("body"),
-            IntParameter("level", default=1),
+            IntParameter("level", default=1, least=0, most=1000),
             StringParameter("author", default=""),
             StringParameter("comment", default=""),
             StringParameter("subdir", default="."),
@@ -220,11 +229,25 @@ class CodebaseParameter(NestedParameter):
         )
         stamp = {role: values[field.name] for role, field in self._roles if field.name in values}
         stamp.update(await self.createSourcestamp(properties, kwargs))
+        names = {role: field.fullName or role for role, field in self._roles}
+        for role, kind in _ROLES.items():
+            await collector.collectValidationErrors(
+                names.get(role, role), _check_role, kind, stamp.get(role)
+            )
         patch = values.get(self._patch.name) if self._patch is not None else None
         if patch and patch.get("body"):
             stamp["patch"] = patch
         if sourcestamps is not None:
             sourcestamps[self.codebase] = stamp
+
+
+def _check_role(kind: Kind, value: Any) -> None:
+    if value is None:
+        return
+    try:
+        kind.check(value)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
 
 
 def oneCodebase(**kw: Any) -> list[CodebaseParameter]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from ci_common.faults import nearest
+from ci_master.data.arguments import Json, Kind, shown
 from ci_master.data.faults import configFault
 from ci_master.data.recorded import Recorded, accumulated
 from ci_master.schedulers.errors import ValidationError, ValidationErrorCollector
@@ -17,6 +18,8 @@ __all__ = ["BaseParameter"]
 
 #: Names that the form uses itself.
 RESERVED = ("owner", "builderNames", "builderid")
+#: So many values are taken by a field with ``multiple``.
+_MOST_VALUES = 1000
 
 
 class BaseParameter(Recorded):
@@ -51,6 +54,8 @@ class BaseParameter(Recorded):
         "autopopulate",
         "tooltip",
     )
+    #: What one value must be, as it is posted; subclasses know better.
+    kind: ClassVar[Kind] = Json()
     name = ""
     parentName: str | None = None
     label = ""
@@ -134,20 +139,26 @@ class BaseParameter(Recorded):
             if self.required:
                 raise ValidationError(f"'{self.label}' needs to be specified")
             return self._from_default()
+        if len(given) > _MOST_VALUES:
+            raise ValidationError(f"{self.label}: {len(given):,} values; {_MOST_VALUES:,} at most")
         for value in given:
-            self._check_text(value)
+            self._check_value(value)
         value = self.parse_from_args(given)
         if value is None:
             raise ValidationError(f"need {self.fullName}: no default provided by config")
         return value
 
-    def _check_text(self, value: Any) -> None:
-        if self.regex is not None and not self.regex.match(str(value)):
-            raise ValidationError(
-                f"{self.label}:'{value}' does not match pattern '{self.regex.pattern}'"
-            )
+    def _check_value(self, value: Any) -> None:
         if self.maxsize is not None and hasattr(value, "__len__") and len(value) > self.maxsize:
             raise ValidationError(f"{self.label}: is too large {len(value)} > {self.maxsize}")
+        try:
+            self.kind.check(value)
+        except ValueError as error:
+            raise ValidationError(f"{self.label}: {error}") from None
+        if self.regex is not None and not self.regex.match(str(value)):
+            raise ValidationError(
+                f"{self.label}:{_quoted(value)} does not match pattern '{self.regex.pattern}'"
+            )
 
     def _from_default(self) -> Any:
         default = self.default
@@ -176,6 +187,11 @@ class BaseParameter(Recorded):
     ) -> None:
         """Put the value under the field's name into ``properties``."""
         properties[self.name] = self.getFromKwargs(kwargs)
+
+
+def _quoted(value: Any) -> str:
+    text = str(value)
+    return f"'{text}'" if len(text) <= 200 else shown(text)
 
 
 def _is_empty(value: Any) -> bool:

@@ -2,8 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from ci_common.numbers import MOST, whole_number
+from ci_master.data.arguments import Kind, Number, Text, check_characters, shown
 from ci_master.schedulers.errors import ValidationError
 from ci_master.schedulers.parameter_base import BaseParameter
 
@@ -24,9 +27,52 @@ _EMAIL = re.compile(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _TextOrNumber:
+    """Text of a limited length; or a finite number, as programs may send it."""
+
+    most: int
+
+    def check(self, value: Any) -> Any:
+        """The value."""
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ValueError(f"must be text, not {shown(value)}")
+        return Text(self.most).check(value) if isinstance(value, str) else Number().check(value)
+
+
+class _Scalar(_TextOrNumber):
+    """The same, or true or false."""
+
+    def check(self, value: Any) -> Any:
+        """The value."""
+        return value if isinstance(value, bool) else _TextOrNumber.check(self, value)
+
+
+class _Content:
+    """What a file holds: text or bytes."""
+
+    def check(self, value: Any) -> Any:
+        """The value."""
+        if isinstance(value, bytes):
+            return value
+        if not isinstance(value, str):
+            raise ValueError(f"must be the text of a file, not {shown(value)}")
+        check_characters(value.replace("\0", ""))
+        return value
+
+
+class _Anything:
+    """What is posted does not count."""
+
+    def check(self, value: Any) -> Any:
+        """The value."""
+        return value
+
+
 class FixedParameter(BaseParameter):
     """A value that nobody can change: what is posted does not count."""
 
+    kind: ClassVar[Kind] = _Anything()
     type = "fixed"
     hide = True
     default = ""
@@ -43,6 +89,7 @@ class StringParameter(BaseParameter):
     """
 
     spec_attributes: ClassVar[Sequence[str]] = ("size",)
+    kind: ClassVar[Kind] = _TextOrNumber(100_000)
     type = "text"
     size: int | None = 10
 
@@ -59,6 +106,7 @@ class TextParameter(StringParameter):
     """
 
     spec_attributes: ClassVar[Sequence[str]] = ("cols", "rows")
+    kind: ClassVar[Kind] = _TextOrNumber(1_000_000)
     type = "textarea"
     cols = 80
     rows = 20
@@ -69,14 +117,31 @@ class TextParameter(StringParameter):
 
 
 class IntParameter(StringParameter):
-    """A whole number."""
+    """A whole number.
 
+    :param least: smaller ones are refused; default: what 64 bits hold.
+    :param most: larger ones are refused.
+    """
+
+    kind: ClassVar[Kind] = _Anything()  # parse_from_arg says what is wrong
     type = "int"
     default = 0
+    least: int = -MOST
+    most: int = MOST
 
     def parse_from_arg(self, s: Any) -> int:
         """The number; ValueError if it is none."""
-        return s if type(s) is int else int(str(s))
+        if isinstance(s, str):
+            number = whole_number(s.strip().removeprefix("+"), least=-MOST)
+        else:
+            number = whole_number(s, least=-MOST)
+        if number is not None:
+            if not self.least <= number <= self.most:
+                raise ValidationError(f"{number} is not from {self.least} to {self.most}")
+            return number
+        if isinstance(s, bool | float) or (isinstance(s, str) and len(s) <= 200):
+            raise ValidationError(f"invalid literal for int() with base 10: '{s}'")
+        raise ValidationError(f"must be a whole number, not {shown(s)}")
 
 
 class BooleanParameter(BaseParameter):
@@ -87,6 +152,8 @@ class BooleanParameter(BaseParameter):
     def getFromKwargs(self, kwargs: Mapping[str, list[Any]]) -> bool:
         """Whether it is checked; if nothing is posted, the default."""
         value = kwargs.get(self.fullName or "", [self.default])
+        if value and not isinstance(value[0], bool | str | None):
+            raise ValidationError(f"{self.label}: must be true or false, not {shown(value[0])}")
         return bool(value) and value[0] is True
 
 
@@ -97,6 +164,7 @@ class UserNameParameter(StringParameter):
     """
 
     spec_attributes: ClassVar[Sequence[str]] = ("need_email",)
+    kind: ClassVar[Kind] = _TextOrNumber(500)
     type = "username"
     default = ""
     size = 30
@@ -123,6 +191,7 @@ class ChoiceStringParameter(BaseParameter):
     """
 
     spec_attributes: ClassVar[Sequence[str]] = ("choices", "strict")
+    kind: ClassVar[Kind] = _Scalar(100_000)
     type = "list"
     choices: Any = []
     strict = True
@@ -130,8 +199,9 @@ class ChoiceStringParameter(BaseParameter):
     def parse_from_arg(self, s: Any) -> Any:
         """The value; ValidationError if it is none of the choices."""
         if self.strict and s not in self.choices:
+            posted = f"'{s}'" if len(str(s)) <= 200 else shown(s)
             raise ValidationError(
-                f"'{s}' does not belong to list of available choices '{self.choices}'"
+                f"{posted} does not belong to list of available choices '{self.choices}'"
             )
         return s
 
@@ -143,6 +213,7 @@ class ChoiceStringParameter(BaseParameter):
 class FileParameter(BaseParameter):
     """The content of a file."""
 
+    kind: ClassVar[Kind] = _Content()
     type = "file"
     maxsize = 1024 * 1024 * 10
 

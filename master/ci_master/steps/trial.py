@@ -161,11 +161,11 @@ class _Told(LogLineObserver):
 
     def outLineReceived(self, line: str) -> None:
         line = line.rstrip("\r")
-        if ran := re.match(r"Ran (\d+) tests? in ", line):
+        if ran := re.match(r"Ran ([0-9]{1,9}) tests? in ", line):
             self.total = int(ran.group(1))
             self._in_problems = False
         elif line.startswith(("PASSED", "FAILED")) and self.total is not None:
-            for name, count in re.findall(r"(\w+)=(\d+)", line):
+            for name, count in re.findall(r"(\w+)=([0-9]{1,9})(?![0-9])", line):
                 if name in _COUNTS:
                     self.counts[name] = int(count)
         elif re.fullmatch("={20,}", line):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ci_common.aio import call_override
+from ci_common.numbers import whole_number
 from ci_common.results import CANCELLED, FAILURE, WARNINGS, worst_status
 from ci_master.builds.buildstep import BuildStep, ShellMixin
 from ci_master.builds.composite import CompositeStepMixin
@@ -124,7 +125,7 @@ class WarningCountingShellCommand(ShellMixin, BuildStep, CompositeStepMixin):
         directories = step.directoryStack
         if file is not None and directories and directories[-1]:
             file = step.build.path_module.join(directories[-1], file)
-        return file, int(number) if number else None, text or ""
+        return file, whole_number(number), text or ""
 
     def warningLogged(self, line: str) -> None:
         """Look at one line of the output."""
@@ -162,8 +163,8 @@ class WarningCountingShellCommand(ShellMixin, BuildStep, CompositeStepMixin):
             match = self.suppressionLineRe.match(line)
             if match:
                 file, message, start, end = match.groups()
-                first = int(start) if start else None
-                last = int(end) if end else first
+                first = whole_number(start)
+                last = whole_number(end) if end else first
                 found.append((file, message, first, last))
         self.addSuppression(found)
 

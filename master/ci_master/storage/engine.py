@@ -72,7 +72,8 @@ def open_engine(url: URL, *, readers: int = 0, **engine_kwargs: Any) -> Engine:
         arguments.update(poolclass=QueuePool, pool_size=1, max_overflow=0)
     if sqlite:
         arguments["connect_args"] = {"timeout": 15, "check_same_thread": False}
-    arguments.update(engine_kwargs)
+    # what is stored (reasons, logs, names) is not repeated in the text of an error
+    arguments.update({"hide_parameters": True, **engine_kwargs})
     try:
         engine = create_engine(url, **arguments)
     except (ArgumentError, NoSuchModuleError, TypeError) as error:
@@ -87,7 +88,7 @@ def one_off_engine(url: URL, *, reading: bool = False) -> Engine:
 
     :param reading: nothing is changed, not even the way in which SQLite keeps its file.
     """
-    engine = create_engine(url, poolclass=NullPool)
+    engine = create_engine(url, poolclass=NullPool, hide_parameters=True)
     if url.get_backend_name() == "sqlite":
         _tame_sqlite(engine, reading=reading)
     return engine

@@ -238,7 +238,8 @@ class Store(SingleActs):
         except Exception as error:
             if not may_pass(error):
                 raise
-            raise Refused(503, f"the database does not answer; try again soon ({error})") from error
+            self.log.warn("a read failed: {error}", error=str(error).partition("\n")[0])
+            raise Refused(503, "the database does not answer; try again soon") from error
 
 
 def _next_ids(connection: Connection) -> dict[str, int]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
+from ci_common.numbers import MOST_32, whole_number
 from ci_master.storage import logchunks
 from ci_master.storage.schema import builds, logs, steps
 from ci_master.storage.views_builds import LogLine
@@ -32,6 +33,7 @@ class LogPlace:
 
 def find(tx: Connection, builderid: int, number: int, step: str, slug: str) -> LogPlace | None:
     """The log ``slug`` of a step given by number or name. One statement."""
+    step_number = whole_number(step, most=MOST_32)
     query = (
         select(logs, steps.c.number, steps.c.name.label("step_name"), steps.c.results)
         .add_columns(
@@ -46,7 +48,7 @@ def find(tx: Connection, builderid: int, number: int, step: str, slug: str) -> L
             )
         )
         .where(builds.c.builderid == builderid, builds.c.number == number, logs.c.slug == slug)
-        .where(steps.c.number == int(step) if step.isdigit() else steps.c.name == step)
+        .where(steps.c.name == step if step_number is None else steps.c.number == step_number)
     )
     row = tx.execute(query).first()
     if row is None:

@@ -3,6 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from ci_common.faults import Refused
+from ci_common.numbers import whole_number
+from ci_master.data.actions import OWNER, REASON
+from ci_master.data.arguments import Arguments
 
 if TYPE_CHECKING:
     from ci_master.workers.registry import WorkerRegistry
@@ -13,8 +16,8 @@ def register(registry: "WorkerRegistry", data: Any) -> None:
     """Offer the actions of workers, for ids and for names."""
 
     def find(key: Any) -> "WorkerSlot":
-        text = str(key)
-        slot = registry.by_id(int(text)) if text.isdigit() else registry.slots.get(text)
+        number = whole_number(key)
+        slot = registry.slots.get(str(key)) if number is None else registry.by_id(number)
         if slot is None:
             raise Refused(404, f"there is no configured worker '{key}'")
         return slot
@@ -36,4 +39,5 @@ def register(registry: "WorkerRegistry", data: Any) -> None:
         find(key).kill()
 
     for handler in (pause, unpause, stop, kill):
-        data.actions.register("workers", handler.__name__, handler)
+        arguments = Arguments(REASON, OWNER)
+        data.actions.register("workers", handler.__name__, handler, arguments, find=find)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci_common.daemon import TAC, say
+from ci_common.numbers import finite_number, is_digits, whole_number
 from ci_worker.bot import PROTOCOLS
 
 DEFAULT_PORT = 9989
@@ -159,11 +160,12 @@ def parse_master(text: str) -> tuple[str, int]:
         raise Mistake(f"{where}: the host is missing")
     if not colon:
         return host, DEFAULT_PORT
-    if not (port_text.isascii() and port_text.isdigit()):
+    if not is_digits(port_text):
         raise Mistake(f"{where}: the port must be a number")
-    if not 1 <= int(port_text) <= 65535:
+    port = whole_number(port_text, least=1, most=65535)
+    if port is None:
         raise Mistake(f"{where}: the port must be between 1 and 65535")
-    return host, int(port_text)
+    return host, port
 
 
 def _option(name: str) -> str:
@@ -187,10 +189,9 @@ def _old_octal(text: str) -> str:
 
 def _number(options: Namespace, name: str) -> int | float:
     text = getattr(options, name)
-    try:
-        value = float(text)
-    except ValueError:
-        raise Mistake(f"{_option(name)} is '{text}': it must be a number of seconds") from None
+    value = finite_number(text)
+    if value is None:
+        raise Mistake(f"{_option(name)} is '{text}': it must be a number of seconds")
     if value < 0:
         raise Mistake(f"{_option(name)} is '{text}': it must not be below 0")
     return int(value) if value.is_integer() else value

@@ -5,6 +5,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from ci_common.daemon import TAC, run_in_foreground, say, start_daemon, stop_daemon
+from ci_common.numbers import finite_number
 from ci_worker.cli.daemon import use_older_names
 
 
@@ -61,7 +62,7 @@ def _is_worker(basedir: str) -> bool:
 def _timeout(text: str) -> tuple[float | None, str]:
     if text in ("", "None"):
         return None, ""
-    try:
-        return float(text), ""
-    except ValueError:
-        return None, f"--start_timeout is '{text}': it must be a number of seconds or None"
+    seconds = finite_number(text)
+    if seconds is not None and seconds >= 0:
+        return seconds, ""
+    return None, f"--start_timeout is '{text}': it must be a number of seconds or None"

@@ -6,6 +6,8 @@ from typing import Any
 
 from twisted.web.resource import Resource
 
+from ci_common.numbers import whole_number
+
 _COLOURS = ("#0b7a53", "#8a5a00", "#c22f12", "#6a2fb0", "#0b6e8a", "#8a3d6b", "#1257c9")
 _LARGEST_PX = 512
 
@@ -18,8 +20,8 @@ class Avatar(Resource):
     def render_GET(self, request: Any) -> bytes:
         """The picture as SVG."""
         person = _first(request, b"username") or _first(request, b"email")
-        size_text = _first(request, b"size")
-        size = int(size_text) if size_text.isascii() and size_text.isdigit() else 32
+        size = whole_number(_first(request, b"size"))
+        size = 32 if size is None else size
         request.setHeader(b"Content-Type", b"image/svg+xml; charset=utf-8")
         request.setHeader(b"Cache-Control", b"public, max-age=86400")
         return picture(person, min(max(size, 8), _LARGEST_PX)).encode()

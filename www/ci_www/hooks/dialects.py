@@ -6,9 +6,9 @@ A dialect is a class that is made with the web parts and its options, and has
 """
 
 import json
-import math
 from typing import Any
 
+from ci_common.numbers import finite_number
 from ci_www.parts import WebParts
 
 Changes = list[dict[str, Any]]
@@ -68,12 +68,9 @@ def _seconds(given: str | None) -> float | None:
     """A time as unix seconds."""
     if not given:
         return None
-    try:
-        when = float(given)
-    except ValueError:
-        when = math.nan
-    if not abs(when) < _LATEST:  # it is none of the numbers that are not, either
-        raise ValueError(f"when is not a time in unix seconds: {given!r}")
+    when = finite_number(given)
+    if when is None or not abs(when) < _LATEST:
+        raise ValueError(f"when is not a time in unix seconds: {given[:60]!r}")
     return when
 
 

@@ -12,11 +12,19 @@ from twisted.web.server import NOT_DONE_YET
 
 from ci_common.aio import call_override, settle, spawn
 from ci_common.faults import Refused
+from ci_master.data.changes import CHANGE
+from ci_www.failures import failed, log_failure
 from ci_www.hooks.dialects import DIALECTS
 from ci_www.parts import WebParts
 from ci_www.rest.encoding import is_gone
 
 _NAME = re.compile(r"\w+")
+
+_LONGEST_ERROR = 1000
+
+
+class _Unreadable(Exception):
+    """What a dialect says of a request that it cannot read."""
 
 
 class ChangeHook(Resource):
@@ -46,11 +54,11 @@ class ChangeHook(Resource):
             status, text = refused.status, refused.reason
             if status == 401:
                 request.setHeader("WWW-Authenticate", 'Basic realm="change hooks"')
-        except ValueError as error:
+        except _Unreadable as error:
             status, text = 400, str(error)
         except Exception:
-            self.log.failure("change hook {uri} failed", uri=request.uri)
-            status, text = 500, "Error processing changes."
+            number = log_failure(self.log, f"change hook {request.path[:500]!r}")
+            status, text = 500, f"Error processing changes: {failed(number)}."
         if is_gone(request):
             return
         request.setResponseCode(status)
@@ -62,11 +70,14 @@ class ChangeHook(Resource):
         request.finish()
 
     async def _take(self, request: Any) -> int:
-        changes, kind = await call_override(self._dialect(request).getChanges, request)
-        for change in changes:
-            src = change.pop("src", None) or kind
-            await self._parts.data.changes.add(src=src, **change)
-        return len(changes)
+        try:
+            changes, kind = await call_override(self._dialect(request).getChanges, request)
+        except ValueError as error:
+            raise _Unreadable(str(error)[:_LONGEST_ERROR]) from error
+        checked = [CHANGE.check({**change, "src": change.get("src") or kind}) for change in changes]
+        for fields in checked:
+            await self._parts.data.changes.add(**{"author": "", "comments": "", **fields})
+        return len(checked)
 
     def _dialect(self, request: Any) -> Any:
         path = [segment.decode("utf-8", "replace") for segment in request.postpath]

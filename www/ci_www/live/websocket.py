@@ -1,10 +1,13 @@
 """The WebSocket server, by Autobahn. Loaded only when somebody connects."""
 
+import json
 from typing import Any
 
 from autobahn.twisted.resource import WebSocketResource
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from twisted.logger import Logger
 
+from ci_www.failures import failed, log_failure
 from ci_www.live.conversation import BadFrame, Conversation
 from ci_www.live.hub import Hub
 from ci_www.parts import WebParts
@@ -16,6 +19,7 @@ class EventSocket(WebSocketServerProtocol):
     """One connection."""
 
     conversation: Conversation | None = None
+    _failures = Logger()
 
     def onOpen(self) -> None:
         """The handshake is done."""
@@ -41,6 +45,10 @@ class EventSocket(WebSocketServerProtocol):
             self.conversation.heard(payload.decode("utf-8"))
         except (BadFrame, UnicodeDecodeError):
             self.dropConnection(abort=True)
+        except Exception:
+            number = log_failure(self._failures, "a frame of a WebSocket")
+            error = f"Internal Error: {failed(number)}"
+            self._tell(json.dumps({"error": error, "code": 500, "_id": None}))
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         """The connection is gone."""

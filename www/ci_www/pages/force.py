@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ci_common.aio import settle
+from ci_common.numbers import MOST_32, whole_number
 from ci_master.data.actions import ForceRefused
 from ci_www.pages import urls
 from ci_www.pages.forcefields import Control, controls, names_of, to_args
@@ -102,9 +103,8 @@ def find_scheduler(ask: Ask, name: str) -> Any:
 def _builder_arg(ask: Ask, scheduler: Any) -> list[str]:
     wanted = []
     for name in ask.args.get("builder", []):
-        row = ask.data.builders.by_name.get(name)
-        if row is None and name.isdigit():
-            row = ask.data.builders.by_id.get(int(name))
+        builders, number = ask.data.builders, whole_number(name, most=MOST_32)
+        row = builders.by_name.get(name) or builders.by_id.get(number)
         if row is not None and row.name in scheduler.builderNames:
             wanted.append(row.name)
     return wanted

@@ -5,6 +5,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any
 
+from ci_common.numbers import whole_number
+
+#: More than any id, line or number of seconds that a page is asked for.
+_MOST = 10**11
+
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
@@ -44,8 +49,7 @@ class Ask:
 
     def number(self, name: str) -> int | None:
         """A query argument that is a whole number, or None."""
-        value = self.arg(name)
-        return int(value) if value.isascii() and value.isdigit() and len(value) < 12 else None
+        return whole_number(self.arg(name), most=_MOST)
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from ci_www.pages import (
 from ci_www.pages.formdata import read_form
 from ci_www.pages.page import PageFunction
 
-_NUMBER = r"\d{1,9}"
+_NUMBER = "[0-9]{1,9}"
 _PLACEHOLDERS = {"n": _NUMBER, "id": _NUMBER}
 
 

@@ -1,7 +1,6 @@
 """The pages as a web resource: routing, who looks, errors, headers, compression."""
 
 import gzip
-import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from urllib.parse import parse_qs, quote
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET
 from zope.interface import implementer
@@ -18,6 +18,7 @@ from zope.interface import implementer
 from ci_common.aio import spawn
 from ci_common.faults import Refused
 from ci_master.data.views import Views
+from ci_www.failures import log_failure
 from ci_www.pages import routes
 from ci_www.pages.access import Access
 from ci_www.pages.assets import Assets
@@ -131,12 +132,14 @@ class PageSite(Resource):
         except Refused as refused:
             answer = problem_page(Problem(refused.status, refused.reason))
         except Exception:
-            number = secrets.token_hex(4)
-            self.log.failure("page {path} failed, request {number}", path=path, number=number)
+            number = log_failure(self.log, f"page {path[:500]}")
             answer = problem_page(
                 Problem(500, f"The server failed to make this page (request {number}).", retry=path)
             )
-        await self._send(request, ask, answer)
+        try:
+            await self._send(request, ask, answer)
+        except Exception:
+            request.processingFailed(Failure())  # says 500, or cuts off what was begun
 
     async def _page(self, ask: Ask, request: Any) -> Answer:
         method = request.method.decode("ascii", "replace")

@@ -2,7 +2,11 @@
 
 from datetime import UTC, datetime, tzinfo
 
+from ci_common.numbers import is_digits, whole_number
+
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+#: The latest moment that a calendar holds, in every time zone: the last day of 9999 begins.
+_LATEST = 253_402_214_400
 _DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 
 
@@ -76,16 +80,18 @@ def moment(text: str, now: float) -> int | None:
     text = text.strip()
     if text == "now":
         return int(now)
-    if text[:1] == "-" and text[-1:] in "smhdw" and text[1:-1].isdigit():
-        sizes = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-        return int(now) - int(text[1:-1]) * sizes[text[-1]]
-    if text.isdigit():
-        return int(text) if len(text) < 12 else None
+    sizes = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+    count = whole_number(text[1:-1]) if text[:1] == "-" and text[-1] in sizes else None
+    if count is not None:
+        return max(0, int(now) - count * sizes[text[-1]])
+    if is_digits(text):
+        return whole_number(text, most=_LATEST)
     try:
         then = datetime.fromisoformat(text.replace(" ", "+"))
     except ValueError:
         return None
-    return int((then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp())
+    at = int((then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp())
+    return at if 0 <= at <= _LATEST else None
 
 
 def size(count: int) -> str:

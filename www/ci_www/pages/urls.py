@@ -3,12 +3,14 @@
 import re
 from urllib.parse import quote, urlencode
 
+from ci_common.numbers import is_digits
+
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]+")
 
 
 def builder_segment(builderid: int, name: str) -> str:
     """A builder's name where it can stand in a URL and is not all digits, else its id."""
-    if _PLAIN.fullmatch(name) and not name.isdigit() and name not in {".", ".."}:
+    if _PLAIN.fullmatch(name) and not is_digits(name) and name not in {".", ".."}:
         return name
     return str(builderid)
 

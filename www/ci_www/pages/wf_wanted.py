@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ci_common.numbers import MOST_32, finite_number, whole_number
 from ci_www.pages import times, urls
 
 DEFAULT_S = 12 * 3600
@@ -76,11 +77,8 @@ def wanted_from(args: Mapping[str, list[str]], now: float) -> Wanted:
     begin = times.moment(first("from", "first_time"), now) if first("from", "first_time") else None
     start = begin if begin is not None and begin < end else end - DEFAULT_S
     start = max(start, end - _LONGEST_S)
-    try:
-        scale = min(64.0, max(0.5, float(first("scale")))) if first("scale") else None
-    except ValueError:
-        scale = None
-    col = first("col")
+    scale = finite_number(first("scale"))
+    scale = None if scale is None else min(64.0, max(0.5, scale))
     return Wanted(
         start=start,
         end=end,
@@ -95,5 +93,5 @@ def wanted_from(args: Mapping[str, list[str]], now: float) -> Wanted:
         fold=first("idle") != "show",
         steps=first("steps") if first("steps") in ("0", "1") else "",
         empty=first("empty") != "0",
-        col=int(col) if col.isdigit() else 0,
+        col=whole_number(first("col"), most=MOST_32) or 0,
     )

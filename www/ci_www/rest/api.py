@@ -18,6 +18,7 @@ from ci_master.data.endpoints.reader import Found, Reader
 from ci_master.data.paths import RAW, InvalidPath
 from ci_master.data.resultspec import BadQuery
 from ci_www.auth import demand
+from ci_www.failures import failed, log_failure
 from ci_www.parts import WebParts
 from ci_www.rest import encoding
 from ci_www.rest.rawlog import LogStream
@@ -58,9 +59,9 @@ class Api(Resource):
             self._send_error(request, 404, str(error))
         except BadQuery as error:
             self._send_error(request, 400, str(error))
-        except Exception as error:
-            self.log.failure("REST request {uri} failed", uri=request.uri)
-            self._send_error(request, 500, repr(error))
+        except Exception:
+            number = log_failure(self.log, f"REST {request.method!r} {request.uri[:500]!r}")
+            self._send_error(request, 500, failed(number))
 
     # -- other sites ------------------------------------------------------------------------------
 

@@ -1,16 +1,19 @@
 """Actions: JSON-RPC 2.0 by POST on a resource."""
 
 import json
+import math
 from typing import Any
 
 from twisted.logger import Logger
 
 from ci_common.faults import Refused
 from ci_master.data.actions import ForceRefused
+from ci_master.data.arguments import MOST, BadArguments
 from ci_master.data.endpoints.answers import NotFound
 from ci_master.data.endpoints.reader import Reader
 from ci_master.data.paths import SINGLE, Endpoint, InvalidPath, resolve
 from ci_www.auth import demand, user_of
+from ci_www.failures import failed, log_failure
 from ci_www.parts import WebParts
 from ci_www.rest import encoding
 
@@ -73,14 +76,17 @@ class Calls:
             return await self._parts.data.actions.call(kind, key, method, params)
         except (InvalidPath, NotFound) as error:
             raise _Fault(404, INVALID, str(error)) from None
+        except BadArguments as refused:
+            fields: Any = refused.errors if method == "force" else refused.reason
+            raise _Fault(400, BAD_PARAMS, fields) from None
         except Refused as refused:
             code = NO_METHOD if refused.status == 501 else INVALID
             raise _Fault(refused.status, code, refused.reason) from None
         except ForceRefused as refused:
             raise _Fault(400, BAD_PARAMS, refused.errors) from None
-        except Exception as error:
-            self.log.failure("action {method} failed", method=method)
-            raise _Fault(500, INTERNAL, repr(error)) from None
+        except Exception:
+            number = log_failure(self.log, f"action {method[:100]!r}")
+            raise _Fault(500, INTERNAL, failed(number)) from None
 
     async def _named(
         self, endpoint: Endpoint, args: dict[str, Any], segments: list[str], method: str
@@ -106,7 +112,9 @@ def _parse(request: Any) -> dict[str, Any]:
         raise _Fault(400, INVALID, "Invalid content-type (use application/json)")
     try:
         call = json.loads(request.content.read())
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise _Fault(400, PARSE_ERROR, "JSON parse error: it is nested too deeply") from None
+    except ValueError as error:
         raise _Fault(400, PARSE_ERROR, f"JSON parse error: {error}") from None
     if isinstance(call, list):
         raise _Fault(400, INVALID, "JSONRPC batch requests are not supported")
@@ -115,10 +123,21 @@ def _parse(request: Any) -> dict[str, Any]:
     _check(call, "jsonrpc", str, "a string")
     _check(call, "method", str, "a string")
     _check(call, "id", str | int | float | None, "a string, number, or null")
+    if isinstance(call["id"], bool) or not _can_be_written(call["id"]):
+        raise _Fault(400, INVALID, "'id' must be a string, number, or null")
     _check(call, "params", dict, "an object")
     if call["jsonrpc"] != "2.0":
         raise _Fault(400, INVALID, "only JSONRPC 2.0 is supported")
     return call
+
+
+def _can_be_written(identifier: Any) -> bool:
+    """Whether an answer can carry it: NaN is no JSON, and half of a surrogate pair no text."""
+    if isinstance(identifier, str):
+        return identifier.isascii() or not any("\ud800" <= c <= "\udfff" for c in identifier)
+    if isinstance(identifier, float):
+        return math.isfinite(identifier)
+    return identifier is None or abs(identifier) <= MOST
 
 
 def _check(call: dict[str, Any], name: str, types: Any, words: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from ci_common.numbers import whole_number
 from ci_common.results import SUCCESS
 from ci_master.builds.buildstep import BuildStepFailed
 from ci_master.builds.faults import configFault
@@ -328,7 +329,12 @@ class Gerrit(Git):
         change = get("gerrit_change", None)
         if ref is None and change:
             number, _, patchset = str(change).partition("/")
-            ref = f"refs/changes/{int(number) % 100:02d}/{int(number)}/{int(patchset or 1)}"
+            change_number, patch_number = whole_number(number), whole_number(patchset or "1")
+            if change_number is None or patch_number is None:
+                raise ValueError(
+                    f"gerrit_change is {str(change)[:80]!r}, but must be NUMBER or NUMBER/PATCHSET"
+                )
+            ref = f"refs/changes/{change_number % 100:02d}/{change_number}/{patch_number}"
         if ref is not None:
             branch, revision = str(ref), None
             self.updateSourceProperty("gerrit_branch", branch)

@@ -5,6 +5,7 @@ from typing import Any
 
 from ci_common.faults import Refused
 from ci_master.data.actions import ForceRefused
+from ci_master.data.arguments import BadArguments
 from tests.unit.www.rest.test_rest_get import ApiCase
 
 
@@ -64,6 +65,13 @@ class CallTests(ApiCase):
             ({**call, "jsonrpc": "1.0"}, -32600, "only JSONRPC 2.0 is supported"),
             ({**call, "method": 7}, -32600, "'method' must be a string"),
             ({**call, "id": []}, -32600, "'id' must be a string, number, or null"),
+            ({**call, "id": True}, -32600, "'id' must be a string, number, or null"),
+            ({**call, "id": float("nan")}, -32600, "'id' must be a string, number, or null"),
+            ({**call, "id": float("inf")}, -32600, "'id' must be a string, number, or null"),
+            ({**call, "id": 10**30}, -32600, "'id' must be a string, number, or null"),
+            ({**call, "id": "\ud800"}, -32600, "'id' must be a string, number, or null"),
+            (b'{"id": ' + b"1" * 5000 + b"}", -32700, "JSON parse error: "),
+            (b"[" * 100_000, -32700, "JSON parse error: it is nested too deeply"),
             ({**call, "params": []}, -32600, "'params' must be an object"),
         ]
         for body, code, message in cases:
@@ -85,14 +93,30 @@ class CallTests(ApiCase):
             (ForceRefused({"num": "not a number"}), 400, -32602, {"num": "not a number"}),
             (Refused(403, "you may not"), 403, -32600, "you may not"),
             (Refused(404, "gone"), 404, -32600, "gone"),
-            (KeyError("bad"), 500, -32603, "KeyError('bad')"),
+            (
+                BadArguments({"reason": "must be text"}),
+                400,
+                -32602,
+                "'reason' must be text",
+            ),
         ]
         for failure, status, code, message in cases:
             self.fails = failure
             answer = self.call("workers/1", "pause")
             self.assertEqual(self.fault(answer), (status, code, message))
             self.assertEqual(answer[1]["id"], 7)
+
+    def test_a_failure_shows_the_number_under_which_the_log_has_it_and_nothing_else(self) -> None:
+        self.fails = KeyError("SELECT secret FROM patches")
+        status, code, message = self.fault(self.call("workers/1", "pause"))
+        self.assertEqual((status, code), (500, -32603))
+        self.assertRegex(message, "^the server failed; .* request [0-9a-f]{8}$")
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    def test_wrong_arguments_of_a_force_are_told_by_field(self) -> None:
+        self.fails = BadArguments({"builderid": "is none of ours"})
+        answer = self.fault(self.call("forceschedulers/f", "force"))
+        self.assertEqual(answer, (400, -32602, {"builderid": "is none of ours"}))
 
     def test_other_sites_cannot_act(self) -> None:
         call = {"jsonrpc": "2.0", "id": 7, "method": "pause", "params": {}}
