@@ -60,7 +60,7 @@ class Desk:
         upgrade(url, basedir)
         self.open()
 
-    def open(self, *, alone: bool = True) -> None:
+    def open(self) -> None:
         """Open it again, as a restarted master does."""
         self.bus = Bus()
         self.events: list[tuple[str, ...]] = []
@@ -69,7 +69,7 @@ class Desk:
         self.store = Store(self.url, self.basedir, self.reactor)
         self.run(self.store.open())
         self.data = Data(self.store, self.bus, self.reactor)
-        self.run(self.data.open("host:/srv/master", alone=alone))
+        self.run(self.data.open("host:/srv/master"))
 
     def _hear(self, seq: int, key: tuple[str, ...], message: Any) -> None:
         self.events.append(key)

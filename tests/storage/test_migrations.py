@@ -11,7 +11,7 @@ from sqlalchemy import inspect, text
 from ci_master.storage import engine as engines
 from ci_master.storage import migrate
 from ci_master.storage.engine import DatabaseUnusable, one_off_engine
-from ci_master.storage.migrations.versions import v0001_first_tables
+from ci_master.storage.migrations.versions import v0001_first_tables, v0002_leases
 from ci_master.storage.schema import SCHEMA_VERSION, metadata
 
 
@@ -26,6 +26,7 @@ def test_the_migrations_lead_to_the_tables(database_url: str, basedir: str) -> N
         context = MigrationContext.configure(connection)
         with Operations.context(context):
             v0001_first_tables.upgrade()
+            v0002_leases.upgrade()
         assert compare_metadata(context, metadata) == []
     engine.dispose()
 
@@ -34,6 +35,28 @@ def test_an_empty_database_gets_the_tables_once(database_url: str, basedir: str)
     assert migrate.upgrade(database_url, basedir).startswith("created the tables")
     assert "up to date" in migrate.upgrade(database_url, basedir)
     migrate.check_version(database_url, basedir)
+
+
+def test_a_database_of_the_first_release_is_upgraded_with_what_is_in_it(
+    database_url: str, basedir: str
+) -> None:
+    engine = one_off_engine(engines.database_url(database_url, basedir))
+    with engine.begin() as connection:
+        with Operations.context(MigrationContext.configure(connection)):
+            v0001_first_tables.upgrade()
+        connection.execute(
+            text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+        )
+        connection.execute(text("INSERT INTO alembic_version VALUES ('0001')"))
+        connection.execute(text("INSERT INTO masters VALUES (7, 'host:/srv', true, 1)"))
+    with pytest.raises(DatabaseUnusable, match="upgrade-master"):
+        migrate.check_version(database_url, basedir)
+    assert "from version 0001" in migrate.upgrade(database_url, basedir)
+    migrate.check_version(database_url, basedir)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert connection.execute(text("SELECT id, name FROM masters")).all() == [(7, "host:/srv")]
+    engine.dispose()
 
 
 def test_a_newer_database_is_refused_and_left_alone(database_url: str, basedir: str) -> None:
@@ -84,7 +107,7 @@ def test_a_missing_file_says_how_to_make_it(basedir: str) -> None:
 
 
 def test_the_version_is_that_of_the_last_migration() -> None:
-    assert v0001_first_tables.revision == SCHEMA_VERSION
+    assert v0002_leases.revision == SCHEMA_VERSION
 
 
 def _set_version(url: str, basedir: str, version: str) -> None:

@@ -1,7 +1,7 @@
 """The running parts of a master, put together and kept as the configuration says."""
 
 import os
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -17,6 +17,7 @@ from ci_master.app.builders import (
     workers_of_builders,
 )
 from ci_master.app.facade import MasterFacade
+from ci_master.app.identity import note_token
 from ci_master.app.members import Members
 from ci_master.app.ports import web_url
 from ci_master.app.site import make_site
@@ -27,6 +28,7 @@ from ci_master.builds.properties import Properties
 from ci_master.config.model import Config
 from ci_master.config.plan import Plan
 from ci_master.data.data import Data
+from ci_master.data.mastership import Identity, Mastership
 from ci_master.events.bus import Bus
 from ci_master.queue.queue import Queue
 from ci_master.schedulers.actions import register_actions
@@ -91,13 +93,23 @@ class House:
 
     # -- start
 
-    async def open(self, db_url: str, config: Config, master_name: str) -> None:
-        """Open the database and put the parts together. The database has our tables."""
+    async def open(
+        self, db_url: str, config: Config, identity: Identity, lost: Callable[[str], None]
+    ) -> None:
+        """Open the database and put the parts together. The database has our tables.
+
+        :param lost: called with the reason, if another master takes the database over.
+        :raises DatabaseUnusable: if another master uses it.
+        """
         kwargs = config.db.get("engine_kwargs") or {}
-        self.store = Store(db_url, self.basedir, self.reactor, **kwargs)
+        token = identity.me.token
+        self.store = Store(db_url, self.basedir, self.reactor, token=token, **kwargs)
         await self.store.open()
         self.data = Data(self.store, self.bus, self.reactor)
-        await self.data.open(master_name, alone=not config.multiMaster)
+        me = identity.me
+        mastership = Mastership(self.store, self.reactor, identity, lost)
+        await self.data.open(f"{me.host}:{me.directory}", mastership)
+        note_token(identity)
         if self.data.abandoned_builds:
             self.log.warn(
                 "{count} builds were cut off when this master ended; they will be built again",

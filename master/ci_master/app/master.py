@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -16,18 +15,18 @@ from ci_common.aio import spawn, to_deferred
 from ci_common.faults import ConfigError, Fault
 from ci_common.lean import without_tls
 from ci_common.startup import report_failed, report_ready
+from ci_master.app.identity import identity_of
 from ci_master.app.ports import refused_port, taken_ports
 from ci_master.app.tls import tls_ports, wants_tls
 from ci_master.config.load import load_config
 from ci_master.config.model import Config
 from ci_master.config.plan import plan
 from ci_master.storage.engine import DatabaseUnusable
+from ci_master.storage.leases import HEARTBEAT_S
 from ci_master.storage.migrate import check_version
 
 if TYPE_CHECKING:
     from ci_master.app.house import House
-
-_HEARTBEAT_S = 60
 
 
 class BuildMaster(MultiService):
@@ -103,17 +102,28 @@ class BuildMaster(MultiService):
         self.house = house = self._make_house(self.basedir, self.reactor, self, self.log_rotation)
         url = await house.render_early(config, config.db_url)
         await house.in_thread(check_version, url, self.basedir)
-        await house.open(url, config, f"{socket.gethostname()}:{self.basedir}")
+        identity = await house.in_thread(identity_of, self.basedir)
+        await house.open(url, config, identity, self._lost_database)
         await house.apply(config, plan(None, config))
         self.config = config
         self._install_signals()
         self._heartbeat = LoopingCall(house.data.heartbeat)
         self._heartbeat.clock = self.reactor
-        self._heartbeat.start(_HEARTBEAT_S, now=False)
+        self._heartbeat.start(HEARTBEAT_S, now=False)
         for line in house.greeting():
             self.log.info("{line}", line=line)
         self.log.info("BuildMaster is running")
         report_ready("\n".join(house.greeting()))
+
+    def _lost_database(self, reason: str) -> None:
+        """This master was taken for dead, as one that was stopped for a while is: it ends."""
+        self.log.critical(
+            "another master has taken over the database ({reason}); stopping. Nothing that this"
+            " one did meanwhile was written",
+            reason=reason,
+        )
+        report_failed(f"another master has taken over the database: {reason}")
+        _stop_reactor(self.reactor)
 
     def _fail(self, reason: str) -> None:
         self.log.critical("the master cannot start: {reason}", reason=reason)

@@ -4,7 +4,7 @@ import argparse
 
 from ci_master.cli.directory import add_basedir, add_quiet, config_named_by, master_directory
 from ci_master.cli.problem import Problem
-from ci_master.cli.running import refuse_if_running
+from ci_master.cli.running import refuse_if_running, refuse_if_used_elsewhere
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,9 +26,11 @@ def run(options: argparse.Namespace) -> int:
     from ci_master.storage.maintenance import cleanup
 
     config = load(basedir, config_named_by(basedir))
+    url = database_of(config)
+    refuse_if_used_elsewhere(url, basedir)
     try:
         told = cleanup(
-            database_of(config),
+            url,
             str(basedir),
             method=config.logCompressionMethod,
             force=options.force,

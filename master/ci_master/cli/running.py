@@ -24,3 +24,24 @@ def refuse_if_running(basedir: Path) -> None:
             f"the master in {basedir} is running (process {pid});"
             f" stop it first: ci-master stop {basedir}"
         )
+
+
+def refuse_if_used_elsewhere(url: str, basedir: Path) -> None:
+    """The same, where a master of another directory or machine has the database.
+
+    :raises Problem: if it has, or if the database cannot be asked.
+    """
+    from ci_master.app.identity import identity_of
+    from ci_master.data.mastership import held_text, holder_of
+    from ci_master.storage.engine import DatabaseUnusable
+
+    try:
+        lease = holder_of(url, str(basedir))
+    except DatabaseUnusable as error:
+        raise Problem(str(error)) from error
+    if (
+        lease is not None
+        and lease.rest_s > 0
+        and not identity_of(str(basedir)).is_gone(lease.holder)
+    ):
+        raise Problem(held_text(lease))

@@ -18,7 +18,7 @@ from ci_master.cli.directory import (
     config_named_by,
     master_directory,
 )
-from ci_master.cli.running import refuse_if_running
+from ci_master.cli.running import refuse_if_running, refuse_if_used_elsewhere
 from ci_master.cli.tac import Settings, tac_text
 
 
@@ -41,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
     name = config_named_by(basedir)
     config = load(basedir, name)
     url = database_of(config)
+    refuse_if_used_elsewhere(url, basedir)
 
     def say(*words: object) -> None:
         if not options.quiet:

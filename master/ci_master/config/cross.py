@@ -13,7 +13,10 @@ def check_relations(check: Check) -> None:
     _check_builders_refer_to_what_is_there(check)
     _check_locks(check)
     _check_workers(check)
-    if not check.config.multiMaster:
+    if check.config.multiMaster:
+        what = "c['multiMaster'] is True, but several masters on one database do not work yet"
+        check.fault("multiMaster", what, "leave it out, and give each master a database of its own")
+    else:
         _check_something_can_run(check)
         _check_schedulers(check)
 

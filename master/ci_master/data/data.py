@@ -13,6 +13,7 @@ from ci_master.data.buildsets import Buildsets, Requests
 from ci_master.data.changes import Changes
 from ci_master.data.context import Context
 from ci_master.data.logs import Logs
+from ci_master.data.mastership import Mastership
 from ci_master.data.model import (
     Builder,
     BuilderSummary,
@@ -32,6 +33,7 @@ from ci_master.data.testresults import TestResults
 from ci_master.data.workers import Workers
 from ci_master.events.bus import Bus
 from ci_master.storage import loading, recovery, schema
+from ci_master.storage.leases import Lease
 from ci_master.storage.store import Store
 
 
@@ -62,27 +64,34 @@ class Data:
         self.test_results = TestResults(context)
         #: Ids of builds that the last run of this master left unfinished; now ended as RETRY.
         self.abandoned_builds: list[int] = []
+        self._mastership: Mastership | None = None
 
     @property
     def master_id(self) -> int:
         """Id of this master."""
         return self.context.master_id
 
-    async def open(self, master_name: str, *, alone: bool = True) -> None:
+    async def open(self, master_name: str, mastership: Mastership | None = None) -> None:
         """Register this master, end what was left unfinished, and read what is open.
 
         :param master_name: "hostname:basedir".
-        :param alone: no other master uses this database.
+        :param mastership: makes sure that no other master uses this database. None: the caller
+            answers for that, as a test does.
+        :raises DatabaseUnusable: if another master uses it. Nothing is changed then.
         """
         store, now = self.store, self.context.now()
-        new_id = store.next_id(schema.masters)
 
-        def take_over(tx: Connection) -> tuple[int, list[int]]:
-            me = recovery.register_master(tx, master_name, new_id=new_id, now=now)
-            dead = recovery.dead_masters(tx, me=me, alone=alone, now=now)
-            return me, recovery.bury(tx, dead, me=me, now=now)
+        def take_over(tx: Connection) -> tuple[Lease | None, int, list[int]]:
+            lease = mastership.take(tx) if mastership is not None else None
+            me = recovery.register_master(tx, master_name, now=now)
+            dead = recovery.all_masters(tx)
+            return lease, me, recovery.bury(tx, dead, me=me, now=now)
 
-        self.context.master_id, self.abandoned_builds = await store.write(take_over)
+        lease, self.context.master_id, self.abandoned_builds = await store.write(take_over)
+        if mastership is not None and lease is not None:
+            self._mastership = mastership
+            mastership.begin(lease)
+            await store.learn_ids()  # the former master may have gone on until just now
         load = await store.read(_Loaded)
         self.masters.update((row.id, row) for row in load.masters)
         self.projects.load(load.projects)
@@ -120,6 +129,8 @@ class Data:
             values = {"active": False, "last_active": row.last_active}
             self.store.update(schema.masters, row.id, values)
             self.context.tell(row.as_json, ("masters", str(row.id), "stopped"))
+        if self._mastership is not None:
+            self._mastership.end()
         await self.store.durable()
 
     def heartbeat(self) -> None:

@@ -60,8 +60,25 @@ def _postgresql_url(parsed: URL) -> URL:
     )
 
 
-def open_engine(url: URL, *, readers: int = 0, **engine_kwargs: Any) -> Engine:
-    """An engine for one writer (``readers`` 0) or for that many reading threads."""
+#: How a connection to a PostgreSQL server finds out that the server, or the way to it, is gone:
+#: seconds for connecting, of silence before the kernel probes, between probes; how many probes;
+#: milliseconds that sent bytes may stay unacknowledged.
+_PG_LIVENESS = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+
+
+def open_engine(
+    url: URL, *, readers: int = 0, application_name: str = "ci-master", **engine_kwargs: Any
+) -> Engine:
+    """An engine for one writer (``readers`` 0) or for that many reading threads.
+
+    :param application_name: what a server calls its connections.
+    """
     sqlite = url.get_backend_name() == "sqlite"
     arguments: dict[str, Any] = {}
     if readers:
@@ -72,6 +89,9 @@ def open_engine(url: URL, *, readers: int = 0, **engine_kwargs: Any) -> Engine:
         arguments.update(poolclass=QueuePool, pool_size=1, max_overflow=0)
     if sqlite:
         arguments["connect_args"] = {"timeout": 15, "check_same_thread": False}
+    else:
+        arguments["connect_args"] = _liveness(url, application_name)
+        arguments["connect_args"].update(engine_kwargs.pop("connect_args", {}))
     # what is stored (reasons, logs, names) is not repeated in the text of an error
     arguments.update({"hide_parameters": True, **engine_kwargs})
     try:
@@ -83,12 +103,20 @@ def open_engine(url: URL, *, readers: int = 0, **engine_kwargs: Any) -> Engine:
     return engine
 
 
+def _liveness(url: URL, application_name: str) -> dict[str, Any]:
+    """Arguments of connections to a server, save what the URL itself says."""
+    wanted = {**_PG_LIVENESS, "application_name": application_name}
+    return {name: value for name, value in wanted.items() if name not in url.query}
+
+
 def one_off_engine(url: URL, *, reading: bool = False) -> Engine:
     """An engine for a command that runs a few statements and ends.
 
     :param reading: nothing is changed, not even the way in which SQLite keeps its file.
     """
-    engine = create_engine(url, poolclass=NullPool, hide_parameters=True)
+    sqlite = url.get_backend_name() == "sqlite"
+    more: dict[str, Any] = {} if sqlite else {"connect_args": _liveness(url, "ci-master")}
+    engine = create_engine(url, poolclass=NullPool, hide_parameters=True, **more)
     if url.get_backend_name() == "sqlite":
         _tame_sqlite(engine, reading=reading)
     return engine

@@ -19,14 +19,12 @@ from ci_master.storage.schema import (
 
 _CUT_OFF = "retry master restarted"
 
-#: A master that has not been heard of for this long, in seconds, does not run.
-SILENCE_S = 600
 
-
-def register_master(tx: Connection, name: str, *, new_id: int, now: int) -> int:
+def register_master(tx: Connection, name: str, *, now: int) -> int:
     """The id of the master with this name, which is active from now on."""
     known = tx.execute(select(masters.c.id).where(masters.c.name == name)).scalar()
     if known is None:
+        new_id = tx.execute(select(func.coalesce(func.max(masters.c.id), 0))).scalar_one() + 1
         row = {"id": new_id, "name": name, "active": True, "last_active": now}
         tx.execute(insert(masters), row)
         return new_id
@@ -35,16 +33,13 @@ def register_master(tx: Connection, name: str, *, new_id: int, now: int) -> int:
     return known
 
 
-def dead_masters(tx: Connection, *, me: int, alone: bool, now: int) -> list[int]:
-    """Ids of the masters that do not run, this one among them, which is only about to.
+def all_masters(tx: Connection) -> list[int]:
+    """Ids of all masters of this database. None of them runs when one has just taken its lease:
 
-    :param alone: no other master uses this database, so that none of the others runs: a
-        machine that was renamed leaves a master of its old name behind.
+    not this one, which is only about to, and no other; a machine that was renamed leaves a master
+    of its old name behind.
     """
-    if alone:
-        return list(tx.execute(select(masters.c.id)).scalars())
-    silent = masters.c.last_active < now - SILENCE_S
-    return list(tx.execute(select(masters.c.id).where(silent | (masters.c.id == me))).scalars())
+    return list(tx.execute(select(masters.c.id)).scalars())
 
 
 def bury(tx: Connection, dead: Sequence[int], *, me: int, now: int) -> list[int]:

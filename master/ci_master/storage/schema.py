@@ -44,6 +44,20 @@ masters = Table(
     Column("last_active", BigInteger, nullable=False),
 )
 
+leases = Table(
+    "leases",
+    metadata,
+    _id(),
+    Column("kind", String(32), nullable=False),
+    Column("key", String(200), nullable=False),
+    Column("epoch", Integer, nullable=False),  # grows each time that somebody else takes it
+    Column("token", String(64), nullable=False),  # of the process that holds it; "": nobody
+    Column("holder_json", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("renewed_at", BigInteger, nullable=False),
+    UniqueConstraint("kind", "key", name="lease_of"),
+)
+
 projects = Table(
     "projects",
     metadata,
@@ -446,4 +460,4 @@ test_results = Table(
 )
 
 #: The migration that brings a database to these tables.
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"

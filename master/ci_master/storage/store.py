@@ -14,6 +14,7 @@ from twisted.python.threadpool import ThreadPool
 from ci_common.faults import Refused
 from ci_master.events.bus import Bus
 from ci_master.storage.engine import database_url, may_pass, open_engine
+from ci_master.storage.leases import application_name
 from ci_master.storage.schema import metadata
 from ci_master.storage.transaction import Group, Transaction
 from ci_master.storage.writer import Batch, Writer
@@ -77,11 +78,16 @@ class Store(SingleActs):
     Whatever is asked of the writer is carried out in the order in which it was asked. All that
     is asked in one turn of the reactor, and all that gathers while a commit is under way, goes
     into one transaction.
+
+    :param token: of the process, for the lease of the database.
     """
 
     log = Logger()
 
-    def __init__(self, url: str, basedir: str, reactor: Any, **engine_kwargs: Any) -> None:
+    def __init__(
+        self, url: str, basedir: str, reactor: Any, *, token: str = "", **engine_kwargs: Any
+    ) -> None:
+        self._name = application_name(token)
         self._url = database_url(url, basedir)
         self._reactor: Any = reactor
         self._clock: IReactorTime = reactor
@@ -101,14 +107,20 @@ class Store(SingleActs):
 
     async def open(self) -> None:
         """Connect and learn the highest ids. The tables exist already."""
-        writing = open_engine(self._url, **self._engine_kwargs)
-        self._reader = open_engine(self._url, readers=READERS, **self._engine_kwargs)
+        writing = open_engine(self._url, application_name=self._name, **self._engine_kwargs)
+        self._reader = open_engine(
+            self._url, readers=READERS, application_name=self._name, **self._engine_kwargs
+        )
         self._engines = [writing, self._reader]
         self._readers.start()
         self._writer = Writer(
             writing, lambda batch: self._from_thread.callFromThread(self._finish, batch)
         )
         self._writer.start()
+        await self.learn_ids()
+
+    async def learn_ids(self) -> None:
+        """Read the highest ids: at the start, and once no other master can add rows any more."""
         self._next_ids = await self.read(_next_ids)
 
     def hurry(self) -> None:
@@ -136,6 +148,15 @@ class Store(SingleActs):
             self._readers.stop()
         for engine in self._engines:
             engine.dispose()
+
+    def fence_by(self, fence: Callable[[Connection], None] | None) -> None:
+        """Have this called at the end of each transaction.
+
+        Where it raises :class:`~ci_master.storage.leases.LeaseLost` the transaction is undone, and
+        nothing is written any more.
+        """
+        if self._writer is not None:
+            self._writer.fence = fence
 
     # -- ids ----------------------------------------------------------------------------------
 

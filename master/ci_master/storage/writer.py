@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from ci_master.storage.batch import carry_out, fail_all, note_losses
 from ci_master.storage.engine import may_pass, reason_of
+from ci_master.storage.leases import LeaseLost
 from ci_master.storage.transaction import Transaction
 
 _LONGEST_WAIT_S = 5.0
@@ -30,6 +31,9 @@ class Writer:
     def __init__(self, engine: Engine, done: Callable[[Batch], None]) -> None:
         self._engine = engine
         self._done = done
+        #: called at the end of each transaction; raises LeaseLost if nothing may be written
+        self.fence: Callable[[Connection], None] | None = None
+        self._fenced_off: Failure | None = None
         self._batches: SimpleQueue[Batch | None] = SimpleQueue()
         self._stopping = Event()
         self._sqlite = engine.dialect.name == "sqlite"
@@ -70,10 +74,16 @@ class Writer:
         """Commit the batch, trying again for as long as the database is merely away."""
         wait_s = 0.1
         while True:
+            if self._fenced_off is not None:
+                fail_all(batch, self._fenced_off)
+                return
             try:
                 self._commit(batch)
                 note_losses(batch)
                 return
+            except LeaseLost:
+                self._drop_connection()
+                self._fenced_off = Failure()
             except Exception as error:
                 self._drop_connection()
                 if not may_pass(error):
@@ -122,6 +132,8 @@ class Writer:
             if self._postgresql and not durable:
                 connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
             carry_out(connection, batch)
+            if self.fence is not None:
+                self.fence(connection)
 
     def _connected(self) -> Connection:
         if self._connection is None:
