@@ -103,11 +103,33 @@ def test_a_buildset_ends_with_its_last_request_and_its_worst_result(desk: Desk) 
     assert not desk.data.requests.open
 
 
-@pytest.mark.parametrize(("result", "combined"), [(SKIPPED, SUCCESS), (CANCELLED, CANCELLED)])
+@pytest.mark.parametrize(("result", "combined"), [(SKIPPED, SKIPPED), (CANCELLED, CANCELLED)])
 def test_a_request_may_end_without_a_build(desk: Desk, result: int, combined: int) -> None:
     request = a_request(desk)
     desk.data.requests.complete([request.id], result)
     assert rows(desk, schema.buildsets)[0].results == combined
+
+
+@pytest.mark.parametrize(
+    ("results", "combined"),
+    [((SKIPPED, SKIPPED), SKIPPED), ((SKIPPED, SUCCESS), SUCCESS), ((SKIPPED, FAILURE), FAILURE)],
+)
+def test_a_buildset_of_which_nothing_ran_is_skipped_also_after_a_restart(
+    desk: Desk, results: tuple[int, int], combined: int
+) -> None:
+    _, ids = desk.run(desk.data.buildsets.add(builderids=[1, 2], sourcestamps=[STAMP]))
+    desk.data.requests.complete([ids[1]], results[0])
+    desk.settle()
+    desk.crash()
+    desk.open()
+    desk.data.requests.complete([ids[2]], results[1])
+    assert rows(desk, schema.buildsets)[0].results == combined
+
+
+def test_a_buildset_without_requests_is_no_success(desk: Desk) -> None:
+    desk.run(desk.data.buildsets.add(builderids=[], sourcestamps=[STAMP]))
+    row = rows(desk, schema.buildsets)[0]
+    assert (row.complete, row.results) == (True, SKIPPED)
 
 
 def test_a_build_leaves_its_rows_and_its_builders_summary(desk: Desk) -> None:

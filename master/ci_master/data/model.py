@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from ci_common.results import SKIPPED
+
 if TYPE_CHECKING:
     from ci_master.data.logs import LogWriter
 
@@ -254,9 +256,10 @@ class Buildset:
     rebuilt_buildid: int | None = None
     sourcestamps: list[dict[str, Any]] = field(default_factory=list)
     properties: PropertyDict = field(default_factory=dict)
-    #: Ids of its requests that are not complete yet, and the worst result of those that are.
+    #: Ids of its requests that are not complete yet, and the worst result of those that are:
+    #: SKIPPED, which is no success, for as long as nothing of it ran.
     open_requests: set[int] = field(default_factory=set)
-    worst: int = 0
+    worst: int = SKIPPED
 
     def as_json(self) -> dict[str, Any]:
         """The REST resource."""

@@ -1,6 +1,6 @@
 """Which request, and which worker: the rules, and what users' code has to say about them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -36,7 +36,7 @@ class PendingBuilder:
     Everything else is as on the :class:`~ci_master.builds.builder.Builder` itself.
     """
 
-    def __init__(self, builder: Builder, requests: Sequence[Request]) -> None:
+    def __init__(self, builder: Builder, requests: Iterable[Request]) -> None:
         self.builder = builder
         self._requests = requests
 

@@ -1,5 +1,6 @@
 """The queue: it hears what happens, and starts the builds that have become possible."""
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -68,7 +69,8 @@ class Queue(Service):
         self.reasons.is_held = lambda: self._held
         self.sweep = Sweep(clock, self._sweep, interval_s=SWEEP_S)
         self._dirty: dict[str, None] = {}
-        self._stuck: set[str] = set()
+        self._dirty_slots: dict[WorkerSlot, None] = {}
+        self._arrivals: dict[str, deque[Request]] = {}
         self._next_pass: IDelayedCall | None = None
         self._one_pass = DeferredLock()
         self._held = False
@@ -86,8 +88,8 @@ class Queue(Service):
         """Take over the builders, and the settings if they are given."""
         if config is not None:
             self._take_config(config)
-        self.board.configure(builders, self._registry, self._may_start())
-        self._stuck &= builders.keys()
+        self.board.configure(builders, self._registry, self._may_start(), self.collapser.likeness)
+        self._matcher.stuck &= builders.keys()
         self._look_at(builders)
 
     def _may_start(self) -> Iterable[Request]:
@@ -112,7 +114,7 @@ class Queue(Service):
         ]
         self._undo = [one.stop for one in subscriptions]
         self._undo.append(self._registry.on_change(self._slot_changed))
-        self._undo.append(self._locks.on_change(lambda lock: self._look_at(self._stuck)))
+        self._undo.append(self._locks.on_change(lambda lock: self._look_at(self._matcher.stuck)))
         self._held = False
         self.sweep.startService()
 
@@ -159,16 +161,31 @@ class Queue(Service):
         if request is None:
             return
         builder = self.board.builder_of(request)
-        if builder is not None and self.collapser.concerns(builder):
-            spawn(self._collapse(request, builder), self.log, "merging requests")
+        if builder is None:
+            self._arrive(request)
+        elif builder.name in self._arrivals:
+            self._arrivals[builder.name].append(request)
+        elif self.collapser.concerns(request, builder):
+            self._arrivals[builder.name] = deque([request])
+            spawn(self._merge(builder.name), self.log, "merging requests")
         else:
             self._arrive(request)
 
-    async def _collapse(self, request: Request, builder: Builder) -> None:
+    async def _merge(self, name: str) -> None:
+        """Take in new requests of a builder one after the other: each may end those before it."""
+        arrivals = self._arrivals[name]
         try:
-            await self.collapser.collapse(request, builder)
+            while arrivals:
+                request = arrivals.popleft()
+                builder = self.board.builders.get(name)
+                try:
+                    if builder is not None and self.collapser.concerns(request, builder):
+                        await self.collapser.collapse(request, builder)
+                except Exception:
+                    self.log.failure("requests of {name} could not be merged", name=name)
+                self._arrive(request)
         finally:
-            self._arrive(request)
+            del self._arrivals[name]
 
     def _arrive(self, request: Request) -> None:
         """Put a request that waits in line."""
@@ -199,7 +216,10 @@ class Queue(Service):
         self.runs.build_began(message["buildrequestid"])
 
     def _slot_changed(self, slot: WorkerSlot, builder_name: str | None) -> None:
-        self._look_at(self.board.slot_changed(slot, builder_name))
+        names, opened = self.board.slot_changed(slot, builder_name)
+        if opened:
+            self._dirty_slots[slot] = None
+        self._look_at(names)
 
     def _rested(self, request_id: int) -> None:
         request = self._data.requests.waiting.get(request_id)
@@ -216,14 +236,14 @@ class Queue(Service):
 
     def _ended(self, start: Start) -> None:
         self._matcher.promises.withdraw(start.seat)
-        self._look_at(self._stuck)
+        self._look_at(self._matcher.stuck)
 
     # -- the pass
 
     def _look_at(self, names: Iterable[str]) -> None:
         """Look at these builders in the next turn of the reactor."""
         self._dirty.update(dict.fromkeys(names))
-        if self._dirty and self._next_pass is None and self.running:
+        if (self._dirty or self._dirty_slots) and self._next_pass is None and self.running:
             self._next_pass = self._clock.callLater(0, self._begin_pass)
 
     def _begin_pass(self) -> None:
@@ -233,15 +253,10 @@ class Queue(Service):
 
     async def _pass(self) -> None:
         async with self._one_pass:
-            while self._dirty and self.running and not self._held:
+            while (self._dirty or self._dirty_slots) and self.running and not self._held:
                 names, self._dirty = list(self._dirty), {}
-                starts = await self._matcher.starts(names)
-                for name in names:
-                    if self.board.ready(name):
-                        self._stuck.add(name)
-                    else:
-                        self._stuck.discard(name)
-                self.runs.launch(starts)
+                slots, self._dirty_slots = list(self._dirty_slots), {}
+                self.runs.launch(await self._matcher.starts(names, slots))
 
     async def _sweep(self) -> None:
         """Find what no event has told, or will."""

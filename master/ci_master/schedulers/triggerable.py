@@ -6,7 +6,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from ci_common.aio import to_deferred
-from ci_common.results import EXCEPTION, SKIPPED, SUCCESS
+from ci_common.results import EXCEPTION, SKIPPED
 from ci_master.builds.properties import Properties
 from ci_master.events.bus import Subscription
 from ci_master.schedulers.base import Added, ReconfigurableBaseScheduler, as_properties
@@ -91,7 +91,7 @@ class Triggerable(ReconfigurableBaseScheduler):
             raise
         else:
             if bsid is None:
-                results.callback((SUCCESS, {}))
+                results.callback((SKIPPED, {}))  # no builder is left to build
             elif bsid in self._ended:
                 results.callback((self._ended[bsid], requests))
             else:

@@ -12,9 +12,10 @@ from ci_common.results import (
     ALL_RESULTS,
     CANCELLED,
     EXCEPTION,
+    SKIPPED,
     SUCCESS,
     statusToString,
-    worst_status,
+    worst_of,
 )
 from ci_master.builds.buildstep import BuildStep
 from ci_master.builds.faults import configFault
@@ -238,13 +239,14 @@ class Trigger(BuildStep):
         return done
 
     async def _wait(self, triggered: Sequence[tuple[bool, Any]]) -> int:
-        """Wait for all, showing each as it ends; the worst result of those that matter."""
+        """Wait for all, showing each as it ends; the worst result of those that matter.
+
+        SKIPPED if nothing of those that matter ran, as where all were collapsed.
+        """
         shown = [to_deferred(self._show_when_done(done)) for _, done in triggered]
-        overall = SUCCESS
-        for (unimportant, _), result in zip(triggered, await gatherResults(shown), strict=True):
-            if not unimportant:
-                overall = worst_status(overall, result)
-        return overall
+        ended = zip(triggered, await gatherResults(shown), strict=True)
+        results = [result for (unimportant, _), result in ended if not unimportant]
+        return worst_of(results, SKIPPED) if results else SUCCESS
 
     async def _show_when_done(self, done: Any) -> int:
         results, brids = await done

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, func, select, update
 
 from ci_master.storage.schema import buildrequests as t
+from ci_master.storage.schema import changes
+
+_AT_ONCE = 500
 
 
 class RequestTaken(Exception):
@@ -17,3 +20,16 @@ def claim(tx: Connection, request_ids: Sequence[int], *, master_id: int, now: in
     done = tx.execute(update(t).where(free).values(claimed_by_masterid=master_id, claimed_at=now))
     if done.rowcount != len(request_ids):
         raise RequestTaken(list(request_ids))
+
+
+def newest_changes(tx: Connection, stamp_ids: Sequence[int]) -> dict[int, int]:
+    """Source stamp id -> id of its newest change, for those of these stamps that have some."""
+    found: dict[int, int] = {}
+    for at in range(0, len(stamp_ids), _AT_ONCE):
+        query = (
+            select(changes.c.sourcestampid, func.max(changes.c.id))
+            .where(changes.c.sourcestampid.in_(stamp_ids[at : at + _AT_ONCE]))
+            .group_by(changes.c.sourcestampid)
+        )
+        found.update((stampid, changeid) for stampid, changeid in tx.execute(query))
+    return found

@@ -64,6 +64,8 @@ class WorkerSlot:
         self.seats: dict[str, Seat] = {}
         #: the builds themselves, once they have begun; kept by whoever runs them
         self.running: set[Any] = set()
+        #: counts what changed but for its seats: connection, builders, what people said of it
+        self.revision = 0
         self._context = context
         self._quarantine = Quarantine(context.clock, self._released)
         self._presence = new_presence(PresenceEffects(self._arrived, self._departed))
@@ -333,4 +335,5 @@ class WorkerSlot:
             self._absence.begin(timeout_s)
 
     def _tell(self) -> None:
+        self.revision += 1
         self._context.changed(self, None)

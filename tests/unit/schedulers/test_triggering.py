@@ -135,6 +135,24 @@ class DependentTests(SynchronousTestCase):
         self.fake.buildsets.complete(1, FAILURE)
         self.assertEqual((self.downstream(), self.waited()), ([], []))
 
+    def test_it_does_not_build_when_nothing_of_upstream_ran(self):
+        self.start()
+        self.fake.changes.happen(1)
+        self.fake.buildsets.complete(1, SKIPPED)
+        self.assertEqual((self.downstream(), self.waited()), ([], []))
+
+    def test_it_does_not_build_when_nothing_of_upstream_ran_during_a_restart(self):
+        scheduler = self.start()
+        self.fake.changes.happen(1)
+        run(scheduler.become_inactive())
+        ended = self.fake.buildsets.open[1]
+        self.fake.buildsets.complete(1, SKIPPED)
+        self.fake.facade.data.answers["buildsets", "1"] = self.fake.buildsets.json(
+            ended, complete=True, results=SKIPPED
+        )
+        self.start()
+        self.assertEqual((self.downstream(), self.waited()), ([], []))
+
     def test_it_goes_on_waiting_after_a_restart(self):
         scheduler = self.start()
         self.fake.changes.happen(1)

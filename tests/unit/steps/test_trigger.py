@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 
 from ci_common.faults import ConfigError, Refused
-from ci_common.results import CANCELLED, EXCEPTION, FAILURE, SUCCESS, WARNINGS
+from ci_common.results import CANCELLED, EXCEPTION, FAILURE, SKIPPED, SUCCESS, WARNINGS
 from ci_master.builds.properties import Interpolate, Properties, Property
 from ci_master.steps.trigger import Trigger
 from tests.fakes.builds import Ran, StepHarness
@@ -85,6 +85,9 @@ def test_without_waiting_it_is_done_at_once_with_links_to_the_requests() -> None
         ((FAILURE, SUCCESS), ["a"], SUCCESS),
         ((SUCCESS, FAILURE), ["a"], FAILURE),
         ((FAILURE, FAILURE), ["a", "b"], SUCCESS),
+        ((SKIPPED, SUCCESS), [], SUCCESS),
+        ((SKIPPED, SKIPPED), [], SKIPPED),
+        ((SKIPPED, SUCCESS), ["b"], SKIPPED),
     ],
 )
 def test_waiting_takes_the_worst_result_of_those_that_matter(

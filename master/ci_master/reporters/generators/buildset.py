@@ -128,8 +128,8 @@ class BuildSetCombinedStatusGenerator(Recorded):
     @deferring
     async def generate(
         self, master: Any, reporter: Any, key: Any, message: Mapping[str, Any]
-    ) -> Report:
-        """The report."""
+    ) -> Report | None:
+        """The report; none of a buildset without builds, as where all were collapsed."""
         formatter = self.formatter
         found = await utils.getDetailsForBuildset(
             master,
@@ -140,6 +140,8 @@ class BuildSetCombinedStatusGenerator(Recorded):
             want_logs=formatter.want_logs,
             want_logs_content=formatter.want_logs_content,
         )
+        if not found["builds"]:
+            return None
         buildset = {**found["buildset"], **message}
         report: Report = await settle(
             self.buildset_message(formatter, master, reporter, buildset, found["builds"])
