@@ -112,6 +112,47 @@ def test_a_flood_of_garbage_makes_a_short_log(master: Master) -> None:
     assert master.log()[begin:].count("\n") < 60
 
 
+def test_names_of_strangers_are_not_answered(master: Master) -> None:
+    upgrade = (
+        b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    )
+    for path, more in (
+        (b"/", b""),
+        (b"/api/v2/builders", b""),
+        (b"/sse/listen", b""),
+        (b"/ws", upgrade),
+        (b"/change_hook/base", b""),
+    ):
+        head = b"GET %s HTTP/1.1\r\nConnection: close\r\n" % path + more
+        answer = send(master.www_port, head + b"Host: evil.example:8010\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 421 "), answer
+        assert b"allowed_hosts" in answer and b"evil.example" in answer
+    answer = send(
+        master.www_port, b"GET /api/v2 HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n"
+    )
+    assert answer.startswith(b"HTTP/1.1 400 "), answer
+    answer = send(master.www_port, b"GET /api/v2/masters HTTP/1.0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.0 200 ") or answer.startswith(b"HTTP/1.1 200 "), answer
+
+
+def test_a_body_of_small_fields_holds_nobody_up(master: Master) -> None:
+    head = b"POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: %s\r\n"
+    form = b"application/x-www-form-urlencoded"
+    for path, kind, body in (
+        (b"/force/force", form, b"a=%41&" * (8 * MIB // 6)),
+        (b"/change_hook/base", form, b"a=%41&" * (8 * MIB // 6)),
+        (b"/api/v2/forceschedulers/force", form, b"a=%41&" * (8 * MIB // 6)),
+        (b"/api/v2/forceschedulers/force", b"application/json", b"[" * (8 * MIB)),
+        (b"/api/v2/forceschedulers/force", b"application/json", b'{"a":[1],' * MIB),
+        (b"/settings", form, b"a=%41&" * (8 * MIB // 6)),
+    ):
+        length = b"Content-Length: %d\r\n\r\n" % len(body)
+        answer = send(master.www_port, head % (path, kind) + length + body)
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 4"), answer
+        assert answer_s(master) < PROMPT_S
+
+
 def test_headers_without_end_are_refused(master: Master) -> None:
     for data in (
         b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * (4 * MIB),

@@ -18,6 +18,7 @@ from ci_www.auth.login import AuthPages
 from ci_www.auth.policy import Policy
 from ci_www.auth.sessions import Sessions, session_secret
 from ci_www.hooks.resource import ChangeHook
+from ci_www.hosts import Hosts
 from ci_www.live.hub import Hub
 from ci_www.live.sse import ServerSentEvents
 from ci_www.live.upgrade import WebSocketUpgrade
@@ -95,7 +96,13 @@ class WebServer(Service):
         sessions = Sessions(
             await session_secret(self.parts.data), self.parts.clock.seconds, _lifetime(www)
         )
-        site = WebSite(self._root(), self.parts.clock, sessions=sessions, policy=Policy(self.parts))
+        site = WebSite(
+            self._root(),
+            self.parts.clock,
+            sessions=sessions,
+            policy=Policy(self.parts),
+            hosts=Hosts(self.parts),
+        )
         site.reconfigure(www, self.parts.basedir)
         return site
 

@@ -1,8 +1,11 @@
 """The HTTP side of the web server: limits, headers of every answer, access log, failures."""
 
 import importlib
+import json
 import os
+import re
 from typing import Any
+from urllib.parse import parse_qs
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -12,10 +15,14 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 from zope.interface import implementer
 
 from ci_common.aio import spawn
+from ci_common.limitedlog import LimitedLog
 from ci_www.auth.policy import Policy
 from ci_www.auth.sessions import Sessions
+from ci_www.bodies import MOST_FIELDS, body_limit
 from ci_www.channel import WebChannel
 from ci_www.failures import log_failure
+from ci_www.hosts import Hosts, Misdirected
+from ci_www.hosts import page as host_page
 from ci_www.parts import WebParts
 
 #: A request's body may have this size; forms with files are the longest.
@@ -24,6 +31,8 @@ BODY_BYTES = 32 * 1024 * 1024
 IDLE_S = 60
 #: Size at which the access log is rotated, and how many old ones are kept.
 LOG_BYTES, LOG_FILES = 10_000_000, 10
+
+_ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
@@ -41,14 +50,20 @@ HEADERS = (
 
 
 class WebRequest(Request):
-    """A request whose body is bounded, and whose failure tells no secrets."""
+    """A request whose body is bounded, which is for us, and whose failure tells no secrets."""
 
-    _body_bytes = 0
+    #: So much of the body has come.
+    body_bytes = 0
     _refused = False
+
+    @property
+    def _body_limit(self) -> int:
+        path = getattr(self.channel, "_path", b"/").partition(b"?")[0]
+        return min(BODY_BYTES, body_limit(path))
 
     def gotLength(self, length: int | None) -> None:
         """The length of the body is known, or it is sent in pieces (None)."""
-        if length is not None and length > BODY_BYTES:
+        if length is not None and length > self._body_limit:
             super().gotLength(0)
             self._refuse_body()
         else:
@@ -56,10 +71,10 @@ class WebRequest(Request):
 
     def handleContentChunk(self, data: bytes) -> None:
         """A piece of the body has come."""
-        self._body_bytes += len(data)
+        self.body_bytes += len(data)
         if self._refused:
             return
-        if self._body_bytes > BODY_BYTES:
+        if self.body_bytes > self._body_limit:
             self._refuse_body()
         else:
             super().handleContentChunk(data)
@@ -74,9 +89,55 @@ class WebRequest(Request):
         self.channel.loseConnection()
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """The whole request is here."""
-        if not self._refused:
-            super().requestReceived(command, path, version)
+        """The whole request is here. What its body says is left to who wants it."""
+        if self._refused:
+            return
+        channel: Any = self.channel
+        site: Any = channel.site
+        content: Any = self.content
+        content.seek(0)
+        target, path = _split_target(path)
+        self.method, self.uri, self.clientproto = command, path, version
+        self.path, _, query = path.partition(b"?")
+        self.site = site
+        try:
+            if not path.startswith(b"/") and path != b"*":
+                raise Misdirected(400, "The address is not a path of this site.")
+            if site.hosts is not None:
+                site.hosts.check(self, target)
+            found = parse_qs(query, keep_blank_values=True, max_num_fields=MOST_FIELDS)
+        except Misdirected as error:
+            self._misdirected(error)
+            return
+        except ValueError:
+            self._misdirected(Misdirected(400, "The query has too many arguments."))
+            return
+        self.args: dict[bytes, list[bytes]] = found
+        self.process()
+
+    def _misdirected(self, error: Misdirected) -> None:
+        """Answer what is not for us; what the path stands for is not looked at."""
+        site: Any = self.site
+        site.noise.warn(
+            "{peer} asked for {uri}: {why}",
+            peer=getattr(self.getClientAddress(), "host", "somebody"),
+            uri=repr(self.uri[:200]),
+            why=str(error),
+        )
+        self.setResponseCode(error.status)
+        if self.path.startswith((b"/api/", b"/change_hook")):
+            kind, body = b"text/plain", json.dumps({"error": str(error)}).encode()
+        elif b"text/html" in (self.getHeader(b"accept") or b""):
+            kind, body = b"text/html", host_page(error)
+        else:
+            kind, body = b"text/plain", f"{error}\n".encode()
+        for name, value in HEADERS:
+            self.responseHeaders.setRawHeaders(name, [value])
+        self.setHeader(b"Content-Type", kind + b"; charset=utf-8")
+        self.setHeader(b"Content-Length", b"%d" % len(body))
+        if self.method != b"HEAD":
+            self.write(body)
+        self.finish()
 
     def render(self, resrc: IResource) -> None:
         """Have a resource answer."""
@@ -102,6 +163,18 @@ class WebRequest(Request):
         self.finish()
 
 
+def _split_target(target: bytes) -> tuple[str | None, bytes]:
+    """The host and the path of a request's target; the host is None if it names none.
+
+    Proxies are asked by whole addresses (``GET http://host/path``), and may pass them on.
+    """
+    found = _ABSOLUTE.fullmatch(target)
+    if found is None:
+        return None, target
+    rest = found[2]
+    return found[1].decode("latin-1"), rest if rest.startswith(b"/") else b"/" + rest
+
+
 class WebSite(Site):
     """The site: also gives requests what they need to know who asks."""
 
@@ -110,11 +183,21 @@ class WebSite(Site):
     protocol = WebChannel  # type: ignore[assignment]  # the default wraps the same for HTTP/2
 
     def __init__(
-        self, root: IResource, reactor: Any, *, sessions: Sessions, policy: Policy
+        self,
+        root: IResource,
+        reactor: Any,
+        *,
+        sessions: Sessions,
+        policy: Policy,
+        hosts: Hosts | None = None,
     ) -> None:
         super().__init__(root, requestFactory=WebRequest, timeout=IDLE_S, reactor=reactor)
         self.logins = sessions
         self.policy = policy
+        #: Under which names the site answers; None: under all.
+        self.hosts = hosts
+        #: What strangers send is told here, a few lines a minute.
+        self.noise = LimitedLog(Logger(), reactor.seconds)
         self._access_log: LogFile | None = None
 
     def reconfigure(self, www: dict[str, Any], basedir: str) -> None:

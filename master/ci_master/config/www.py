@@ -4,6 +4,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from ci_master.config.check import Check, did_you_mean
 from ci_master.config.keys import origin_of
@@ -18,6 +19,7 @@ DEFAULTS: dict[str, Any] = {
     "avatar_methods": None,
     "change_hook_dialects": {},
     "change_hook_auth": None,
+    "allowed_hosts": [],
     "allowed_origins": None,
     "cookie_expiration_time": timedelta(weeks=1),
     "custom_templates_dir": None,
@@ -62,6 +64,7 @@ _PLAIN: dict[str, tuple[Callable[[Any], bool], str]] = {
     "change_hook_dialects": (_is_dict, "must be a dictionary"),
     "ui_default_config": (_is_dict, "must be a dictionary"),
     "theme": (_is_dict, "must be a dictionary"),
+    "allowed_hosts": (_are_texts, "must be a list of host names"),
     "allowed_origins": (_are_texts, "must be a list of strings"),
     "json_cache_seconds": (_is_number, "must be a number"),
     "ws_ping_interval": (_is_number, "must be a number"),
@@ -79,12 +82,22 @@ def check_www(check: Check) -> None:
         if name in known and not accepts(known[name]):
             check.fault("www", f"c['www']['{name}'] {must}, not {shown(known.pop(name))}")
     _check_special(check, known)
+    _check_hosts(check, known)
     _check_logins(check, known)
     www = {**deepcopy(DEFAULTS), **known}
     if www["allowed_origins"] is None:
         www["allowed_origins"] = [origin_of(check.config.buildbotURL)]
     www["allowed_origins"] = [origin.lower() for origin in www["allowed_origins"]]
     check.config.www = www
+
+
+def _check_hosts(check: Check, known: dict[str, Any]) -> None:
+    """Names of hosts, not addresses of pages: one that never fits shuts people out."""
+    for name in known.get("allowed_hosts") or ():
+        if "://" in name or "/" in name or not name.strip():
+            host = (urlsplit(name).hostname if "://" in name else name.partition("/")[0]) or "name"
+            what = f"c['www']['allowed_hosts'] has {name!r}, which is not the name of a host"
+            check.fault("www", what, f"write {host!r}, or '*.example.org' for all below it")
 
 
 def _check_logins(check: Check, known: dict[str, Any]) -> None:

@@ -5,10 +5,10 @@ A dialect is a class that is made with the web parts and its options, and has
 ``data.changes.add``) and the kind of version control, or something to wait for that does.
 """
 
-import json
 from typing import Any
 
 from ci_common.numbers import finite_number
+from ci_www.bodies import MOST_HOOK_VALUES, MOST_VALUES, parse_json
 from ci_www.parts import WebParts
 
 Changes = list[dict[str, Any]]
@@ -39,8 +39,8 @@ class BaseDialect(Dialect):
             values = request.args.get(name.encode())
             return None if not values else str(values[0].decode("utf-8"))
 
-        files = json.loads(first("files") or "[]")
-        properties = json.loads(first("properties") or "{}")
+        files = parse_json((first("files") or "[]").encode(), MOST_HOOK_VALUES)
+        properties = parse_json((first("properties") or "{}").encode(), MOST_VALUES)
         when = _seconds(first("when_timestamp") or first("when"))
         if not isinstance(files, list) or not all(isinstance(name, str) for name in files):
             raise ValueError("files is not a list of names")

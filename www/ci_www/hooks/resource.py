@@ -13,6 +13,7 @@ from twisted.web.server import NOT_DONE_YET
 from ci_common.aio import call_override, settle, spawn
 from ci_common.faults import Refused
 from ci_master.data.changes import CHANGE
+from ci_www.bodies import read_form
 from ci_www.failures import failed, log_failure
 from ci_www.hooks.dialects import DIALECTS
 from ci_www.parts import WebParts
@@ -71,7 +72,9 @@ class ChangeHook(Resource):
 
     async def _take(self, request: Any) -> int:
         try:
-            changes, kind = await call_override(self._dialect(request).getChanges, request)
+            dialect = self._dialect(request)
+            await read_form(request, self._parts.in_thread)
+            changes, kind = await call_override(dialect.getChanges, request)
         except ValueError as error:
             raise _Unreadable(str(error)[:_LONGEST_ERROR]) from error
         checked = [CHANGE.check({**change, "src": change.get("src") or kind}) for change in changes]

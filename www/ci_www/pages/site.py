@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IPushProducer
@@ -18,6 +18,8 @@ from zope.interface import implementer
 from ci_common.aio import spawn
 from ci_common.faults import Refused
 from ci_master.data.views import Views
+from ci_www import bodies
+from ci_www.bodies import query_args
 from ci_www.failures import log_failure
 from ci_www.pages import routes
 from ci_www.pages.access import Access
@@ -119,11 +121,11 @@ class PageSite(Resource):
             viewer=viewer,
             now=self._now(),
             path=path,
-            args=_query(request),
             request=request,
             demand=lambda *what: self._access.demand(request, *what),
         )
         try:
+            ask.args = _query(request)
             answer = await self._page(ask, request)
         except NotThere as missing:
             answer = problem_page(Problem(404, missing.what, missing.nearest))
@@ -149,6 +151,7 @@ class PageSite(Resource):
         path = ask.path.rstrip("/") or "/"
         for route, values in routes.find(table, path):
             if method == "POST":
+                await bodies.read_form(request, self.parts.in_thread)
                 ask.form = routes.read_form(request)
                 self._access.check(request, (ask.form.get("csrf") or [""])[0])
             return await route.page(ask, **values)
@@ -260,8 +263,7 @@ def _moved(request: Any, moved: Moved) -> str:
 
 
 def _query(request: Any) -> dict[str, list[str]]:
-    text = request.uri.partition(b"?")[2].decode("latin-1")
-    return parse_qs(text, keep_blank_values=True, max_num_fields=400)
+    return query_args(request.uri.partition(b"?")[2], 400)
 
 
 def _accepts_gzip(request: Any) -> bool:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from typing import Any
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 from twisted.logger import Logger
 from twisted.web.resource import Resource
@@ -18,6 +18,7 @@ from ci_master.data.endpoints.reader import Found, Reader
 from ci_master.data.paths import RAW, InvalidPath
 from ci_master.data.resultspec import BadQuery
 from ci_www.auth import demand
+from ci_www.bodies import query_args
 from ci_www.failures import failed, log_failure
 from ci_www.parts import WebParts
 from ci_www.rest import encoding
@@ -27,7 +28,6 @@ from ci_www.rest.rpc import Calls
 _JSON = b"application/json; charset=utf-8"
 _TEXT = b"text/plain; charset=utf-8"
 _METHODS = (b"GET", b"HEAD", b"POST")
-_LONG_QUERY = 1000
 
 
 class Api(Resource):
@@ -97,9 +97,7 @@ class Api(Resource):
         if as_json and not query and segments == ["builders"]:
             body = await self._all_builders(segments)
         else:
-            args = parse_qs(
-                query.decode("latin-1"), keep_blank_values=True, max_num_fields=_LONG_QUERY
-            )
+            args = query_args(query)
             found = await self._reader.ask(segments, args.items())
             if isinstance(found.raw, LogLines):
                 request.setHeader(b"Content-Type", _JSON if as_json else _TEXT)

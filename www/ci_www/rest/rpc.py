@@ -13,6 +13,7 @@ from ci_master.data.endpoints.answers import NotFound
 from ci_master.data.endpoints.reader import Reader
 from ci_master.data.paths import SINGLE, Endpoint, InvalidPath, resolve
 from ci_www.auth import demand, user_of
+from ci_www.bodies import read_json
 from ci_www.failures import failed, log_failure
 from ci_www.parts import WebParts
 from ci_www.rest import encoding
@@ -50,7 +51,7 @@ class Calls:
         request.setHeader(b"Content-Type", b"application/json")
         call: dict[str, Any] = {}
         try:
-            call = _parse(request)
+            call = await self._parse(request)
             result = await self._do(request, call)
             body = encoding.compact({"id": call["id"], "jsonrpc": "2.0", "result": result})
         except _Fault as fault:
@@ -64,6 +65,16 @@ class Calls:
             request.setHeader(b"Content-Length", b"%d" % len(body))
             request.write(body)
             request.finish()
+
+    async def _parse(self, request: Any) -> dict[str, Any]:
+        """The call in a request's body."""
+        given = (request.getHeader("content-type") or "").partition(";")[0].strip().lower()
+        if given != "application/json":
+            raise _Fault(400, INVALID, "Invalid content-type (use application/json)")
+        try:
+            return _checked(await read_json(request, self._parts.in_thread))
+        except ValueError as error:
+            raise _Fault(400, PARSE_ERROR, f"JSON parse error: {error}") from None
 
     async def _do(self, request: Any, call: dict[str, Any]) -> Any:
         segments = [segment.decode("utf-8", "replace") for segment in request.postpath]
@@ -105,17 +116,8 @@ class Calls:
         raise Refused(501, f"action: {method} is not supported")
 
 
-def _parse(request: Any) -> dict[str, Any]:
-    """The call in a request's body."""
-    given = (request.getHeader("content-type") or "").partition(";")[0].strip().lower()
-    if given != "application/json":
-        raise _Fault(400, INVALID, "Invalid content-type (use application/json)")
-    try:
-        call = json.loads(request.content.read())
-    except RecursionError:
-        raise _Fault(400, PARSE_ERROR, "JSON parse error: it is nested too deeply") from None
-    except ValueError as error:
-        raise _Fault(400, PARSE_ERROR, f"JSON parse error: {error}") from None
+def _checked(call: Any) -> dict[str, Any]:
+    """The call that a body's JSON is."""
     if isinstance(call, list):
         raise _Fault(400, INVALID, "JSONRPC batch requests are not supported")
     if not isinstance(call, dict):

@@ -10,7 +10,7 @@ from twisted.web.resource import Resource
 from ci_www.auth import who
 from ci_www.parts import WebParts
 
-_HIDDEN = ("change_hook_dialects", "change_hook_auth", "custom_templates_dir")
+_HIDDEN = ("allowed_hosts", "change_hook_dialects", "change_hook_auth", "custom_templates_dir")
 
 
 class ApiVersions(Resource):

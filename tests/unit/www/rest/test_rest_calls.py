@@ -71,7 +71,8 @@ class CallTests(ApiCase):
             ({**call, "id": 10**30}, -32600, "'id' must be a string, number, or null"),
             ({**call, "id": "\ud800"}, -32600, "'id' must be a string, number, or null"),
             (b'{"id": ' + b"1" * 5000 + b"}", -32700, "JSON parse error: "),
-            (b"[" * 100_000, -32700, "JSON parse error: it is nested too deeply"),
+            (b"[" * 15_000, -32700, "JSON parse error: it is nested too deeply"),
+            (b"[" * 8_000_000, -32700, "JSON parse error: it has more than 20,000 values"),
             ({**call, "params": []}, -32600, "'params' must be an object"),
         ]
         for body, code, message in cases:
