@@ -17,6 +17,15 @@ for folder, package in ROOMS.items():
     packages.append(package)
     packages += [f"{package}.{name}" for name in find_packages(f"{folder}/{package}")]
 
+WORKER = [
+    "twisted[tls]>=23.10",
+    "autobahn>=23.6",
+    "msgpack>=1.0.5",
+    "psutil>=5.9,<8",
+    "filelock>=3.12,<5",
+    # Twisted itself needs it there, and so do job objects.
+    'pywin32>=306; platform_system == "Windows"',
+]
 POSTGRESQL = ["psycopg[binary]>=3.1,<4"]
 MARKDOWN = ["markdown>=3.4,<4"]
 LZ4 = ["lz4>=4,<5"]
@@ -46,6 +55,7 @@ TEST = [
     "mypy-zope>=1.0",
     "ruff>=0.6",
     "types-PyYAML",
+    "types-psutil",
 ]
 
 setup(
@@ -70,7 +80,7 @@ setup(
         "ci_common": ["py.typed"],
         "ci_www": ["templates/*", "templates/*/*", "static/*", "py.typed"],
     },
-    install_requires=["twisted[tls]>=23.10", "autobahn>=23.6", "msgpack>=1.0.5"],
+    install_requires=WORKER,
     extras_require={
         "master": MASTER,
         "postgresql": POSTGRESQL,

@@ -70,7 +70,7 @@ def free_port() -> int:
         return port
 
 
-def wait_for(what: str, look: Callable[[], Any], timeout_s: float = 20.0) -> Any:
+def wait_for(what: str, look: Callable[[], Any], timeout_s: float = 60.0) -> Any:
     """Ask again and again until the answer is true; that answer. Fails when time is up."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
@@ -99,7 +99,7 @@ class BuildbotMaster:
             stdout=self.output,
             stderr=subprocess.STDOUT,
         )
-        wait_for("the master's web server", self._answers, 40)
+        wait_for("the master's web server", self._answers, 120)
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, (self.basedir / "output").read_text()
@@ -151,7 +151,7 @@ class BuildbotMaster:
             found = self.get(f"builds/{build}")["builds"][0]
             return found["complete"] and found
 
-        return int(wait_for(f"the end of build {build}", look, 40)["results"])
+        return int(wait_for(f"the end of build {build}", look, 120)["results"])
 
     def steps(self, build: int) -> dict[str, dict[str, Any]]:
         """The steps of a build by their names."""

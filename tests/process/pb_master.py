@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.spread import pb
 from zope.interface import implementer
 
-WAIT_S = 15
+WAIT_S = 60
 
 
 class Sink(pb.Referenceable):

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ from twisted.internet import reactor as the_reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
+from ci_common.processes.records import FILE, ProcessRecords, read_records
 from ci_master.data.actions import Actions
 from ci_master.data.model import WorkerRow
 from ci_master.wire.pb import PBPorts
@@ -51,7 +53,10 @@ class LocalWorkerTests(TestCase):
         workers.by_name["lo"] = WorkerRow(1, "lo")
         data = SimpleNamespace(workers=workers, actions=Actions())
         ports = PBPorts(reactor, as_it_is)
-        site: Any = SimpleNamespace(data=data, clock=reactor, pb=ports, basedir=home)
+        records = ProcessRecords(os.path.join(home, FILE))
+        site: Any = SimpleNamespace(
+            data=data, clock=reactor, pb=ports, basedir=home, records=records
+        )
         registry = WorkerRegistry(site)
         registry.startService()
         await registry.configure([LocalWorker("lo")], {"lo": {"b": "b"}}, None)
@@ -63,9 +68,13 @@ class LocalWorkerTests(TestCase):
         await self.until(registry, slot, lambda: slot.open)
         second = int(await self.printed(slot, "echo $PPID"))
         self.assertNotEqual(first, second)
+        (record,) = read_records(Path(home) / FILE)
+        assert record.process is not None
+        self.assertEqual(record.process.pid, second)
         await registry.stopService()
         with self.assertRaises(ProcessLookupError):
             os.kill(second, 0)
+        self.assertEqual(read_records(Path(home) / FILE), [])
 
     async def until(self, registry: WorkerRegistry, slot: WorkerSlot, true: Any) -> None:
         """Wait for what a change of the slot brings about."""

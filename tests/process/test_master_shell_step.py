@@ -14,9 +14,9 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from ci_common.pidfile import is_alive
+from ci_common.processes import child
 from ci_common.results import CANCELLED, FAILURE, SUCCESS
 from ci_master.builds.properties import Property
-from ci_master.steps import mastershell
 from ci_master.steps.master import MasterShellCommand
 from tests.fakes.builds import Ran
 from tests.fakes.local_session import LocalHarness
@@ -97,15 +97,35 @@ class MasterShellTests(TestCase):
         await self.gone(pids)
 
     async def test_what_escaped_does_not_hold_up_the_step(self) -> None:
-        self.patch(mastershell, "GRACE_S", 0.1)
+        self.patch(child, "SURVIVAL_S", 2.0)
         pids = self.dir / "pids"
-        script = f"(setsid sleep 99 & echo $! > {pids}); sleep 99"
+        script = f"(env -i setsid sleep 99 & echo $! > {pids}); sleep 99"
         ran = self.harness.start(MasterShellCommand(command=script))
         await self.written(pids, 1)
         self.addCleanup(kill, int(pids.read_text()))
         ran.build.stop("enough")
         await ran.ended  # type: ignore[attr-defined]  # set by this harness
         self.assertEqual(ran.result, CANCELLED)
+        self.assertIn("the output is held open by", ran.log("stdio").header)
+
+    async def test_one_whose_output_is_held_open_ends_with_its_time_and_is_no_success(self) -> None:
+        for signal_name in ("KILL", "TERM", "INT"):
+            pids = self.dir / f"pids-{signal_name}"
+            command = f"sleep 99 & echo $! > {pids}"
+            self.harness = LocalHarness(self.dir / f"worker-{signal_name}")
+            ran = await self.ran(command, runtime_timeout=0.5, interruptSignal=signal_name)
+            self.assertEqual((ran.result, ran.state), (FAILURE, "Ran (failure) (timed out)"))
+            await self.gone(pids)
+
+    async def test_what_made_a_session_of_its_own_and_lost_its_parents_is_killed_too(self) -> None:
+        pids = self.dir / "pids"
+        script = f"(setsid sh -c 'echo $$ >> {pids}; exec sleep 99' &); exec sleep 99"
+        ran = self.harness.start(MasterShellCommand(command=script))
+        await self.written(pids, 1)
+        ran.build.stop("enough")
+        await ran.ended  # type: ignore[attr-defined]  # set by this harness
+        self.assertEqual(ran.result, CANCELLED)
+        await self.gone(pids)
 
     async def test_it_may_be_stopped_by_another_signal(self) -> None:
         ready = self.dir / "pids"

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.process
 class WorkerCase(TestCase):
     """One worker, attached to one recording master."""
 
-    timeout = 40
+    timeout = 180
     options: tuple[str, ...] = ()
 
     async def setUp(self) -> None:

@@ -1,11 +1,15 @@
 """``Worker``: the service that a worker's ``buildbot.tac`` makes."""
 
+import codecs
 import os
 from typing import Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
+from twisted.python import log
 
+from ci_common.aio import to_deferred
+from ci_common.processes.records import FILE, ProcessRecords
 from ci_worker.session.dial import Address, import_reactor
 
 #: How long after the master's order the process ends: the answer has to be on its way first.
@@ -70,7 +74,8 @@ class Worker(MultiService):
         self.workername = workername
         self.umask = umask
         self.reactor = reactor if reactor is not None else import_reactor(self.address)
-        self._encoding = unicode_encoding or "utf-8"
+        self.records = ProcessRecords(os.path.join(self.basedir, FILE))
+        self._encoding = _known_encoding(unicode_encoding or "utf-8")
         self._options = {"numcpus": numcpus, "delete_leftover_dirs": bool(delete_leftover_dirs)}
         self._allow_shutdown = allow_shutdown
         self._compose(passwd, keepalive, maxdelay, maxRetries)
@@ -103,10 +108,19 @@ class Worker(MultiService):
             watch.setServiceParent(self)
 
     def startService(self) -> None:
-        """Take the umask, and connect."""
+        """Take the umask, end what the run before left behind if it was killed, and connect."""
         if self.umask is not None:
             os.umask(self.umask)
+        self.records.end_leftovers(log.msg)
         super().startService()
+
+    async def _stop_all(self) -> None:
+        await to_deferred(super().stopService())
+        self.records.close()
+
+    def stopService(self) -> Deferred[None]:
+        """Disconnect; fires when all commands are stopped."""
+        return to_deferred(self._stop_all())
 
     def _make_bot(self) -> Any:
         from ci_worker.commands.base import Place
@@ -118,6 +132,7 @@ class Worker(MultiService):
             builder_dir=self.basedir,
             in_thread=self._in_thread,
             encoding=self._encoding,
+            records=self.records,
         )
         options = BotOptions(**self._options)  # type: ignore[arg-type]  # built in __init__
         return Bot(place, options, on_shutdown=self._stop_soon)
@@ -134,3 +149,10 @@ class Worker(MultiService):
     def _stop(self) -> None:
         if self.reactor.running:
             self.reactor.callLater(0, self.reactor.stop)
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        raise ValueError(f"unicode_encoding is {name!r}: there is no such encoding") from None

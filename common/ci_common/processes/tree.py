@@ -1,129 +1,277 @@
-"""Find and signal a process together with everything it started.
+"""Find, signal and kill a program together with everything it started.
 
-A program's children normally share its process group; those that left it (``setsid``) are found by
-walking the parents in ``/proc``. A daemon that cut every tie before the walk (new session and its
-parent gone) is beyond reach, and is meant to be: it is a service, not a part of the step.
+What belongs to a program is found in four ways, because each alone misses something: the children
+of its children; the members of its process group and session; what was seen to belong to it before,
+when a parent that connected them still lived; and what carries its mark, a variable in the
+environment, which survives ``setsid`` and the death of every parent. A service that is meant to
+outlive the program that starts it takes the mark out of its environment.
 """
 
 import contextlib
 import os
 import signal
-import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
-_PROC = Path("/proc")
+import psutil
+
+from ci_common.processes.identity import MARK_VARIABLE, ProcessId, identify
 
 #: A tree that forks while it is being killed is walked again, at most this often.
 _MOST_ROUNDS = 8
 
+#: Seconds by which a process may seem to be older than what started it: clocks are coarse.
+_DOUBT_S = 2.0
+
+
+def is_running(process: ProcessId) -> bool:
+    """Whether it runs; one that has ended and was not waited for does not."""
+    if identify(process.pid) != process:
+        return False
+    try:
+        return psutil.Process(process.pid).status() not in _ENDED
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:
+        return True  # that of another user: all we know is that it is there
+
+
+_ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+
 
 @dataclass(frozen=True, slots=True)
-class ProcessId:
-    """One process for certain: an id alone is used again after its process has ended."""
+class Row:
+    """One process, as the table of all processes has it."""
 
+    process: psutil.Process
     pid: int
-    started: bytes  # field 22 of /proc/PID/stat
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    id: ProcessId
     parent: int
     group: int
     session: int
     ended: bool
+    began_at: float
 
 
-def descendants(root: int) -> set[ProcessId]:
-    """The living processes of the tree below ``root``, and those of its group or session.
+def process_table() -> list[Row]:
+    """All processes that can be seen."""
+    rows = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error), process.oneshot():
+            rows.append(_row(process))
+    return rows
 
-    ``root`` itself is among them while it lives. Empty where there is no ``/proc``.
+
+def _row(process: psutil.Process) -> Row:
+    pid = process.pid
+    ended = False
+    with contextlib.suppress(psutil.AccessDenied):
+        ended = process.status() in _ENDED
+    group, session = _group_and_session(pid)
+    return Row(process, pid, process.ppid(), group, session, ended, process.create_time())
+
+
+def _group_and_session(pid: int) -> tuple[int, int]:
+    """-1 for what there is not, or may not be known."""
+    found = []
+    for name in ("getpgid", "getsid"):
+        look: Callable[[int], int] | None = getattr(os, name, None)
+        number = -1
+        if look is not None:
+            with contextlib.suppress(OSError):
+                number = look(pid)
+        found.append(number)
+    return found[0], found[1]
+
+
+class ProcessTree:
+    """A program and all that it started, on a system without process groups.
+
+    :param pid: the program's process, the root of the tree.
+    :param mark: the value of ``MARK_VARIABLE`` in its environment; empty for none.
+    :param root: the root for certain, where ``pid`` may be that of another process meanwhile: of
+        one that was written down by a daemon that is gone.
     """
-    rows = _process_table()
-    children: dict[int, list[_Row]] = {}
+
+    def __init__(self, pid: int, *, mark: str = "", root: ProcessId | None = None) -> None:
+        self.pid = pid
+        self.mark = mark
+        self.root_has_ended = False
+        #: called once by ``close``
+        self.on_close: Callable[[], None] = _nothing
+        self._is_of_before = root is not None
+        self._known: set[ProcessId] = set()
+        self._unmarked: set[ProcessId] = set()
+        if root is None:
+            root = identify(pid)
+        elif not is_running(root):
+            self.root_has_ended = True
+        self.root = root
+
+    def snapshot(self) -> None:
+        """Note what belongs to it now: a process may lose its tie to the root afterwards."""
+        self._known |= self.members()
+
+    def members(self) -> set[ProcessId]:
+        """The living processes of the tree; the root is among them while it lives."""
+        rows = process_table()
+        pending = [row for row in rows if self._is_first(row)]
+        pending += self._of_group(rows)
+        known = {process.pid for process in self._known if is_running(process)}
+        pending += [row for row in rows if row.pid in known]
+        found = _with_children(pending, rows)
+        since = next((row.began_at - _DOUBT_S for row in rows if self._is_first(row)), 0.0)
+        younger = [row for row in rows if row.pid not in found and row.began_at >= since]
+        pending = [row for row in younger if self._has_mark(row)]
+        found |= _with_children(pending, rows)
+        ids = (identify(row.pid) for row in found.values() if not row.ended)
+        return {process for process in ids if process is not None} - {identify(os.getpid())}
+
+    def signal(self, number: int) -> bool:
+        """Ask it to end. Where there are no such signals, that is to kill it."""
+        self.kill()
+        return True
+
+    def kill(self) -> None:
+        """Kill all of it, and wait for nothing."""
+        killed: set[ProcessId] = set()
+        for _ in range(_MOST_ROUNDS):
+            targets = self.members() - killed
+            self._kill_at_once(targets)
+            if not targets:
+                break
+            # First the root: a shell whose child dies before it would end in its own way.
+            for process in sorted(targets, key=lambda process: process.pid != self.pid):
+                _kill(process)
+            killed |= targets
+
+    def close(self) -> None:
+        """The program has ended, and nobody will ask for its end any more. May be called twice."""
+        on_close, self.on_close = self.on_close, _nothing
+        on_close()
+
+    def _is_first(self, row: Row) -> bool:
+        return row.pid == self.pid and not self.root_has_ended
+
+    def _of_group(self, rows: list[Row]) -> list[Row]:
+        return []
+
+    def _kill_at_once(self, targets: Iterable[ProcessId]) -> None:
+        """Kill by one call what the system lets us kill by one call."""
+
+    def _has_mark(self, row: Row) -> bool:
+        """Whether the process inherited the mark; False also if that may not be known."""
+        if not self.mark or row.ended:
+            return False
+        process = identify(row.pid)
+        if process is None or process in self._unmarked:
+            return False
+        if mark_of(row) == self.mark:
+            return True
+        self._unmarked.add(process)
+        return False
+
+
+def _nothing() -> None:
+    return None
+
+
+def mark_of(row: Row) -> str | None:
+    """The mark that a process inherited, "" if it has none, None if that may not be known."""
+    try:
+        return str(row.process.environ().get(MARK_VARIABLE, ""))
+    except (psutil.Error, OSError):
+        return None
+
+
+def _with_children(pending: list[Row], rows: list[Row]) -> dict[int, Row]:
+    children: dict[int, list[Row]] = {}
     for row in rows:
         children.setdefault(row.parent, []).append(row)
-    pending = [row for row in rows if root in (row.id.pid, row.group, row.session)]
-    found: dict[int, _Row] = {}
+    pending = list(pending)
+    found: dict[int, Row] = {}
     while pending:
         row = pending.pop()
-        if row.id.pid not in found:
-            found[row.id.pid] = row
-            pending.extend(children.get(row.id.pid, ()))
-    return {row.id for row in found.values() if not row.ended}
+        if row.pid not in found:
+            found[row.pid] = row
+            pending.extend(children.get(row.pid, ()))
+    return found
 
 
-def _process_table() -> list[_Row]:
-    try:
-        names = os.listdir(_PROC)
-    except OSError:
-        return []
-    return [row for name in names if name.isdigit() and (row := _read_row(int(name)))]
+def _kill(process: ProcessId) -> None:
+    """Kill one process, if it is still that one."""
+    with contextlib.suppress(psutil.Error):
+        target = psutil.Process(process.pid)
+        if identify(process.pid) == process:
+            target.kill()
 
 
-def _read_row(pid: int) -> _Row | None:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return None  # it has ended meanwhile
-    state, parent, group, session = fields[0], *map(int, fields[1:4])
-    return _Row(ProcessId(pid, fields[19]), parent, group, session, state in (b"Z", b"X"))
+class SessionTree(ProcessTree):
+    """A program that leads a session and a process group of its own, as POSIX has them."""
 
+    def signal(self, number: int) -> bool:
+        """Send a signal to its process group; False if there is none any more.
 
-def signal_group(root: int, number: int) -> bool:
-    """Send a signal to the process group that ``root`` leads; False if there is none any more."""
-    if sys.platform == "win32":
-        return _taskkill(root)
-    try:
-        os.killpg(root, number)
-    except (ProcessLookupError, PermissionError):
+        A stopped process (SIGSTOP) is continued, so that it can do what the signal asks.
+        """
+        if sys.platform == "win32" or not self._has_group():
+            return False
+        sent = self._signal_group(number)
+        if sent and number not in (signal.SIGKILL, signal.SIGSTOP):
+            self._signal_group(signal.SIGCONT)
+        return sent
+
+    def _signal_group(self, number: int) -> bool:
+        if sys.platform == "win32":
+            return False
+        try:
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return True
+
+    def _has_group(self) -> bool:
+        """Whether the group of this number is that of our program."""
+        if not self.root_has_ended:
+            return True
+        return bool(self._of_group(process_table()))
+
+    def _of_group(self, rows: list[Row]) -> list[Row]:
+        """Those of the group or session.
+
+        A number is not used again while it is that of a group or session. So if a process of our
+        ended root's number lives, then the group is another one.
+        """
+        number_is_anothers = any(row.pid == self.pid and not row.ended for row in rows)
+        if self.pid <= 0 or (self.root_has_ended and number_is_anothers):
+            return []
+        members = [row for row in rows if self.pid in (row.group, row.session)]
+        if self._is_of_before and self.root_has_ended:
+            # Since then the number may have had another owner, whose group this is.
+            members = [row for row in members if self._may_be_ours(row)]
+        return members
+
+    def _may_be_ours(self, row: Row) -> bool:
+        """Whether it has our mark, or is of our user and hides its environment (as on macOS)."""
+        mark = mark_of(row)
+        if mark is not None:
+            return mark == self.mark
+        with contextlib.suppress(psutil.Error):
+            return bool(row.process.uids().real == psutil.Process().uids().real)
         return False
-    return True
+
+    def _kill_at_once(self, targets: Iterable[ProcessId]) -> None:
+        if sys.platform != "win32" and (
+            not self.root_has_ended or any(_group_of(process) == self.pid for process in targets)
+        ):
+            self._signal_group(signal.SIGKILL)
 
 
-def kill_tree(
-    root: int, known: set[ProcessId] | None = None, *, root_has_ended: bool = False
-) -> None:
-    """Kill ``root`` and all that it started, and wait for nothing.
-
-    :param known: what an earlier walk found: processes may have lost their tie to ``root`` since
-        then, by the end of the parent that connected them.
-    :param root_has_ended: a process that has the id of ``root`` now is another one; it is spared.
-    """
-    if sys.platform == "win32":
-        _taskkill(root)
-        return
-    killed: set[ProcessId] = set()
-    for _ in range(_MOST_ROUNDS):
-        targets = descendants(root) | still_alive(known or set())
-        if root_has_ended:
-            targets = {target for target in targets if target.pid != root}
-        if targets <= killed:
-            break
-        if not root_has_ended:
-            # First those above: a shell whose child dies before it would end in its own way.
-            signal_group(root, signal.SIGKILL)
-        for target in targets - killed:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(target.pid, signal.SIGKILL)
-        killed |= targets
-    if not killed and not root_has_ended:
-        signal_group(root, signal.SIGKILL)  # where there is no /proc, this is all
+def _group_of(process: ProcessId) -> int:
+    return _group_and_session(process.pid)[0]
 
 
-def still_alive(known: set[ProcessId]) -> set[ProcessId]:
-    """Those of ``known`` that still run, not counting a new process with an old id."""
-    alive = set()
-    for process in known:
-        row = _read_row(process.pid)
-        if row is not None and row.id == process and not row.ended:
-            alive.add(process)
-    return alive
-
-
-def _taskkill(root: int) -> bool:
-    done = subprocess.run(["taskkill", "/PID", str(root), "/T", "/F"], capture_output=True)
-    return done.returncode == 0
+def tree_of(pid: int, *, mark: str = "", root: ProcessId | None = None) -> ProcessTree:
+    """The tree of a program that leads a session of its own, where the system has sessions."""
+    kind = SessionTree if hasattr(os, "killpg") else ProcessTree
+    return kind(pid, mark=mark, root=root)

@@ -10,6 +10,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
 from ci_common.aio import to_deferred
+from ci_common.processes.records import FILE, ProcessRecords
 from ci_master.app.builders import (
     builder_specs,
     locks_of,
@@ -54,6 +55,7 @@ class House:
     def __init__(self, basedir: str, reactor: Any, parent: MultiService, log_rotation: Any) -> None:
         self.basedir = basedir
         self.reactor = reactor
+        self.records = ProcessRecords(os.path.join(basedir, FILE))
         self._parent = parent
         self._log_rotation = log_rotation
         self.bus = Bus()
@@ -110,6 +112,7 @@ class House:
         mastership = Mastership(self.store, self.reactor, identity, lost)
         await self.data.open(f"{me.host}:{me.directory}", mastership)
         note_token(identity)
+        await deferToThread(self.records.end_leftovers, self._say_from_thread)
         if self.data.abandoned_builds:
             self.log.warn(
                 "{count} builds were cut off when this master ended; they will be built again",
@@ -128,6 +131,7 @@ class House:
             config=config,
             trigger=board.trigger,
             in_thread=deferToThread,
+            records=self.records,
         )
         self.registry = WorkerRegistry(self.site)
         self.queue = Queue(
@@ -150,6 +154,9 @@ class House:
 
     async def _start_build(self, builder: Builder, requests: list[Any], slot: Any) -> int:
         return await builder.new_build(requests, slot, self.env).run()
+
+    def _say_from_thread(self, text: str) -> None:
+        self.reactor.callFromThread(self.log.warn, "{text}", text=text)
 
     # -- configuration
 

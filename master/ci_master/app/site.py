@@ -24,4 +24,5 @@ def make_site(house: "House", config: Config) -> Site:
         pb=house.pb,
         basedir=house.basedir,
         config=config,
+        records=house.records,
     )

@@ -28,3 +28,5 @@ class BuildEnv:
     trigger: Callable[..., Any] | None = None
     #: runs blocking work: in_thread(function, *arguments) -> Deferred
     in_thread: Callable[..., Any] | None = None
+    #: where programs that run on the master are written down, see ci_common.processes.records
+    records: Any = None

@@ -36,6 +36,8 @@ class Site:
     pb: Any  # ci_master.wire's registry of PB ports
     basedir: str
     config: Any  # the running configuration
+    #: where programs that run on the master are written down, see ci_common.processes.records
+    records: Any = None
 
 
 class BuildbotService(Recorded, MultiService):

@@ -6,15 +6,11 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
-from twisted.internet import error
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from ci_common.aio import spawn
-from ci_common.processes.spawn import spawn_in_session
-from ci_common.processes.tree import kill_tree, signal_group
+from ci_common.processes.child import ChildProcess, Ended
 from ci_common.results import CANCELLED, FAILURE, SUCCESS
 from ci_master.builds.buildstep import BuildStep
 from ci_master.builds.faults import configFault
@@ -22,9 +18,6 @@ from ci_master.builds.log import StreamLog
 
 #: seconds between a signal that a program may ignore and the one that it cannot
 PATIENCE_S = 10.0
-
-#: seconds that the output of a killed program may be held open by what escaped
-GRACE_S = 5.0
 
 
 class MasterShellCommand(BuildStep):
@@ -57,7 +50,7 @@ class MasterShellCommand(BuildStep):
         runtime_timeout: float | None = 3600,
         **kwargs: Any,
     ) -> None:
-        if not hasattr(signal, f"SIG{interruptSignal}"):
+        if interruptSignal != "KILL" and not hasattr(signal, f"SIG{interruptSignal}"):
             configFault(f"there is no signal {interruptSignal!r}", "write 'KILL', 'TERM' or 'INT'")
         super().__init__(**kwargs)
         self.command = command
@@ -68,7 +61,6 @@ class MasterShellCommand(BuildStep):
         self.runtime_timeout = runtime_timeout
         self._program: _Program | None = None
         self._killed_why: str | None = None
-        self._kill_call: Any = None
 
     async def run(self) -> int:
         """Run it."""
@@ -76,15 +68,16 @@ class MasterShellCommand(BuildStep):
         argv = self._argv()
         env = _environment(self.env)
         workdir = self._workdir or os.getcwd()
-        await log.addHeader(f"{' '.join(argv)}\n in dir {workdir}\n argv: {argv}\n")
+        line = argv if isinstance(argv, str) else " ".join(argv)
+        await log.addHeader(f"{line}\n in dir {workdir}\n argv: {argv}\n")
         if self.logEnviron:
             lines = "".join(f"   {key}={value}\n" for key, value in sorted(env.items()))
             await log.addHeader(f" environment:\n{lines}")
-        program = _Program(log)
+        if self.stopped:
+            return CANCELLED
+        program = _Program(self.master.reactor, self.build.services.records, log)
         try:
-            spawn_in_session(
-                self.master.reactor, program, argv, cwd=workdir, use_pty=bool(self.usePTY), env=env
-            )
+            program.spawn(argv, cwd=workdir, use_pty=bool(self.usePTY), env=env)
         except OSError as problem:
             what = problem.filename or argv[0]
             await log.addStderr(f"cannot execute {what!r}: {problem.strerror or problem}\n")
@@ -97,30 +90,32 @@ class MasterShellCommand(BuildStep):
         try:
             ending = await program.ended
         finally:
-            for call in (timer, self._kill_call):
-                if call is not None and call.active():
-                    call.cancel()
+            if timer is not None and timer.active():
+                timer.cancel()
             self._program = None
         return await self._result(log, ending)
 
-    async def _result(self, log: StreamLog, ending: Any) -> int:
+    async def _result(self, log: StreamLog, ending: Ended | None) -> int:
+        if ending is None:
+            await log.addHeader("it was killed and does not end; it is left behind\n")
         if self._killed_why is not None:
             await log.addHeader(f"{self._killed_why}, killed\n")
             if self.stopped:
                 return CANCELLED
             self.timed_out = True
             return FAILURE
-        if isinstance(ending, error.ProcessDone):
+        assert ending is not None  # it was not killed
+        if ending.exitCode == 0:
             await log.addHeader("exit status 0\n")
             return SUCCESS
         status = f"signal {ending.signal}" if ending.signal else f"exit status {ending.exitCode}"
         await log.addHeader(f"{status}\n")
         return FAILURE
 
-    def _argv(self) -> list[str]:
+    def _argv(self) -> list[str] | str:
         if isinstance(self.command, str):
             if os.name == "nt":
-                return [os.environ["COMSPEC"], "/c", self.command]
+                return f'{os.environ["COMSPEC"]} /c "{self.command}"'
             return ["/bin/sh", "-c", self.command]
         return [str(part) for part in self.command]
 
@@ -130,17 +125,11 @@ class MasterShellCommand(BuildStep):
         if program is None or self._killed_why is not None:
             return
         self._killed_why = why
-        if self.interruptSignal == "KILL" or os.name == "nt":
-            self._kill()
-            return
-        signal_group(program.pid, getattr(signal, f"SIG{self.interruptSignal}"))
-        self._kill_call = self.build.services.clock.callLater(PATIENCE_S, self._kill)
-
-    def _kill(self) -> None:
-        if self._program is not None:
-            self._program.kill()
-            close = self._program.transport.loseConnection
-            self._kill_call = self.build.services.clock.callLater(GRACE_S, close)
+        if self.interruptSignal == "KILL":
+            program.end()
+        else:
+            # KILL comes last, after the time that the signal has to be followed.
+            program.end(self.interruptSignal, patience_s=PATIENCE_S)
 
     def interrupt(self, reason: Any) -> Any:
         """Stop it by its signal."""
@@ -149,28 +138,19 @@ class MasterShellCommand(BuildStep):
         return result
 
 
-class _Program(ProcessProtocol):
-    """Copies what a program prints into a log, no faster than the log can be stored."""
+class _Program(ChildProcess):
+    """Copies what a program prints into a log, no faster than the log can be stored.
 
-    transport: Any
+    :ivar ended: fires with how it ended; None if it cannot be killed.
+    """
+
     logger = Logger()
 
-    def __init__(self, log: StreamLog) -> None:
-        self.ended: Deferred[Any] = Deferred()
-        self.pid = 0
+    def __init__(self, clock: Any, records: Any, log: StreamLog) -> None:
+        super().__init__(clock, records)
+        self.ended: Deferred[Ended | None] = Deferred()
         self._log = log
-        self._gone = False
-        self._paused = False
-
-    def connectionMade(self) -> None:
-        """It runs; it gets no input."""
-        self.pid = self.transport.pid
-        if os.name == "nt":
-            self.transport.closeStdin()
-
-    def kill(self) -> None:
-        """Kill it, with all that it started: also what outlived it and holds its output open."""
-        kill_tree(self.pid, root_has_ended=self._gone)
+        self._waits = False
 
     def outReceived(self, data: bytes) -> None:
         self._log.addStdout(data)
@@ -181,21 +161,25 @@ class _Program(ProcessProtocol):
         self._wait_for_room()
 
     def _wait_for_room(self) -> None:
-        if not self._log.writer.has_room and not self._paused:
-            self._paused = True
-            self.transport.pauseProducing()
+        if not self._log.writer.has_room and not self._waits:
+            self._waits = True
+            self.pause()
             spawn(self._resume(), self.logger, "waiting for a log to be stored")
 
     async def _resume(self) -> None:
         await self._log.writer.room()
-        self._paused = False
-        self.transport.resumeProducing()
+        self._waits = False
+        self.resume()
 
-    def processExited(self, reason: Failure) -> None:
-        self._gone = True
+    def program_over(self, ended: Ended) -> None:
+        self.ended.callback(ended)
 
-    def processEnded(self, reason: Failure) -> None:
-        self.ended.callback(reason.value)
+    def program_survived(self) -> None:
+        self.ended.callback(None)
+
+    def output_held(self) -> None:
+        text = "the output is held open by a process that cannot be reached; closing it\n"
+        self._log.addHeader(text)
 
 
 def _environment(changes: Mapping[str, Any] | None) -> dict[str, str]:

@@ -3,18 +3,15 @@
 import os
 import re
 import secrets
-import signal
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.error import ProcessExitedAlready
-from twisted.internet.interfaces import IDelayedCall, IProcessTransport
-from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
+from ci_common.processes.child import ChildProcess, Ended
 from ci_common.retry import retry_wait_s
 from ci_master.workers.config import AbstractWorker
 
@@ -90,9 +87,10 @@ class LocalWorker(AbstractWorker):
             file.write(_settings(home, self._port, self.workername, self.password))
         reactor: Any = self.site.clock
         self._started_at = reactor.seconds()
-        self._child = _Child(self.workername, reactor, self._ended)
+        self._child = _Child(self.workername, reactor, self._ended, self.site.records)
         argv = [sys.executable, "-m", "ci_worker", "start", "--nodaemon", home]
-        reactor.spawnProcess(self._child, argv[0], argv, env=dict(os.environ), path=home)
+        # It dies with this process: the next master makes another one, with another password.
+        self._child.spawn(argv, env=dict(os.environ), cwd=home)
 
     def _ended(self) -> None:
         self._child = None
@@ -104,18 +102,19 @@ class LocalWorker(AbstractWorker):
             self._retry = clock.callLater(wait_s, self._start)
 
 
-class _Child(ProcessProtocol):
+class _Child(ChildProcess):
     """The process of a local worker; what it prints goes to the master's log."""
 
     log = Logger()
 
-    def __init__(self, name: str, clock: Any, ended: Callable[[], None]) -> None:
+    def __init__(
+        self, name: str, clock: Any, ended: Callable[[], None], records: Any = None
+    ) -> None:
+        super().__init__(clock, records)
         self._name = name
-        self._clock = clock
         self._tell_ended = ended
         self._rest = b""
         self._stopped: Deferred[None] | None = None
-        self._kill_timer: IDelayedCall | None = None
 
     def outReceived(self, data: bytes) -> None:
         """Pass whole lines on, without the time that the child puts before each."""
@@ -129,33 +128,26 @@ class _Child(ProcessProtocol):
     def stop(self) -> Deferred[None]:
         """End it: with a request first, by force if it does not follow."""
         self._stopped = Deferred()
-        self._signal(signal.SIGTERM)
-        self._kill_timer = self._clock.callLater(STOP_S, self._kill)
+        self.end(sigterm_time_s=STOP_S)
         return self._stopped
 
-    def processEnded(self, reason: Failure) -> None:
+    def program_over(self, ended: Ended) -> None:
         """It is gone."""
-        if self._kill_timer is not None and self._kill_timer.active():
-            self._kill_timer.cancel()
         if self._rest:
             self.outReceived(b"\n")
         if self._stopped is None:
-            self.log.warn("worker {name} ended: {reason}", name=self._name, reason=reason.value)
+            self.log.warn("worker {name} ended: {reason}", name=self._name, reason=ended)
+        self._tell_over()
+
+    def program_survived(self) -> None:
+        """It was killed, and lives."""
+        self.log.error("worker {name} cannot be killed; it is left behind", name=self._name)
+        self._tell_over()
+
+    def _tell_over(self) -> None:
         self._tell_ended()
         if self._stopped is not None:
             self._stopped.callback(None)
-
-    def _kill(self) -> None:
-        self._signal(signal.SIGKILL)
-
-    def _signal(self, number: int) -> None:
-        transport: IProcessTransport | None = self.transport
-        if transport is None:
-            return
-        try:
-            transport.signalProcess(number)
-        except ProcessExitedAlready:
-            return
 
 
 def _settings(home: str, port: int | None, name: str, password: str) -> str:

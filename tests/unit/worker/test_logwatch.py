@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from twisted.internet.task import Clock
 
-from ci_worker.commands.logwatch import POLL_S, LogWatch
+from ci_worker.commands.logwatch import LAST_BYTES, POLL_S, FollowedFile, LogWatch
 
 
 class Followed:
@@ -49,7 +49,7 @@ def test_a_file_that_is_made_later_is_read_from_its_start(path: Path) -> None:
     assert (followed.poll(), followed.active) == ("one\n", 1)
     append(path, "o\nthree")
     assert followed.poll() == "one\ntwo\n"
-    assert followed.watch.stop() == [("log", "three\n")]
+    assert followed.watch.stop() == ([("log", "three\n")], "")
     assert followed.clock.getDelayedCalls() == []
 
 
@@ -81,3 +81,50 @@ def test_nothing_is_read_while_there_is_no_room(path: Path) -> None:
     assert followed.poll() == ""
     followed.watch.stop()
     assert followed.text == "x\n"
+
+
+def test_what_is_no_regular_file_is_not_waited_for(path: Path) -> None:
+    os.mkfifo(path)
+    followed = Followed(path)
+    assert followed.poll() == ""
+    assert followed.watch.stop() == ([], "")
+
+
+def test_a_long_file_is_read_to_its_end_in_pieces_and_where_there_is_room(path: Path) -> None:
+    followed = Followed(path)
+    text = "x" * 79 + "\n"
+    path.write_text(text * 10_000)
+    followed.watch.note_end()
+    followed.room = False
+    assert followed.watch.read_some()
+    assert followed.text == ""
+    followed.room = True
+    rounds = 0
+    while followed.watch.read_some():
+        rounds += 1
+    assert rounds > 2
+    assert followed.text == text * 10_000
+
+
+def test_of_a_stopped_program_the_end_of_a_flood_is_left_out_and_that_is_said(path: Path) -> None:
+    followed = Followed(path)
+    path.write_bytes(b"y" * 99 + b"\n")
+    with path.open("r+b") as file:
+        file.truncate(LAST_BYTES + 1234)
+    tails, problems = followed.watch.stop()
+    assert problems == "log file 'log': 1234 bytes are left out\n"
+    assert len(tails) == 1
+
+
+def test_a_file_that_cannot_be_read_any_more_hinders_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed = Followed(path)
+    append(path, "x\n")
+
+    def fail(self: FollowedFile, most: int) -> int:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(FollowedFile, "poll", fail)
+    assert followed.poll() == ""
+    assert followed.watch.stop() == ([], "cannot read log file 'log': Input/output error\n")

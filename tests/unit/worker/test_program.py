@@ -9,12 +9,11 @@ from twisted.internet.error import ProcessDone, ProcessTerminated
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from ci_common.processes import tree
-from ci_worker.commands import program
+from ci_common.processes import child
+from ci_common.processes.child import REST_S, SURVIVAL_S
 from ci_worker.commands.argv import command_line
 from ci_worker.commands.limits import Limits
 from ci_worker.commands.program import Program, ProgramSpec, UnkillableProcess
-from ci_worker.commands.stopping import SURVIVAL_S
 from tests.unit.worker.tellers import RecordingTeller, place
 
 
@@ -30,6 +29,27 @@ class Transport:
         return lambda *args: self.calls.append((name, *args))
 
 
+class Tree:
+    """The processes of a program: what is done to them."""
+
+    root_has_ended = False
+
+    def __init__(self) -> None:
+        self.done: list[Any] = []
+
+    def snapshot(self) -> None:
+        pass
+
+    def signal(self, number: int) -> None:
+        self.done.append(number)
+
+    def kill(self) -> None:
+        self.done.append("kill")
+
+    def close(self) -> None:
+        self.done.append("close")
+
+
 class Running:
     """A program that is started, and the handles to play its process."""
 
@@ -38,23 +58,27 @@ class Running:
         self.tell = RecordingTeller()
         self.transport = Transport()
         self.error = options.pop("error", None)
-        self.killed: list[int] = []
-        monkeypatch.setattr(program, "spawn_in_session", self.spawn)
-        monkeypatch.setattr(tree, "descendants", lambda pid: set())
-        monkeypatch.setattr(tree, "kill_tree", lambda pid, *_, **__: self.killed.append(pid))
+        self.tree = Tree()
+        monkeypatch.setattr(child, "spawn_in_session", self.spawn)
         options = {"env": {"A": "b"}, "workdir": str(tmp_path), **options}
         spec = ProgramSpec(command_line(["p", "a b"]), **options)
         self.program = Program(place(tmp_path, self.clock), spec, self.tell)
         self.result: Deferred[int] = ensureDeferred(self.program.run())
 
-    def spawn(self, reactor: Any, protocol: Program, argv: Any, **_: Any) -> None:
+    def spawn(self, reactor: Any, protocol: Program, argv: Any, **_: Any) -> Tree:
         if self.error is not None:
             raise self.error
         protocol.makeConnection(self.transport)
+        return self.tree
+
+    def exit(self, code: int | None = 0, signal: int | None = None) -> None:
+        """The program ends, and something holds its output open."""
+        self.reason = ProcessTerminated(code, signal) if code or signal else ProcessDone(0)
+        self.program.processExited(Failure(self.reason))
 
     def end(self, code: int | None = 0, signal: int | None = None) -> None:
-        reason = ProcessTerminated(code, signal) if code or signal else ProcessDone(0)
-        self.program.processEnded(Failure(reason))
+        self.exit(code, signal)
+        self.program.processEnded(Failure(self.reason))
 
     def keys(self) -> list[str]:
         return [key for key, _ in self.tell.told]
@@ -119,7 +143,7 @@ def test_too_many_lines_stop_it(start: Any) -> None:
     running.program.childDataReceived(1, b"1\n2\n3\n")
     assert running.tell.values("failure_reason") == ["max_lines_failure"]
     assert "3/2 written/allowed running ['p', 'a b'], attempting" in running.tell.told[-1][1]
-    assert running.killed == [77]
+    assert running.tree.done == ["kill"]
 
 
 def test_while_the_master_is_behind_nothing_is_read_and_silence_does_not_count(
@@ -129,7 +153,7 @@ def test_while_the_master_is_behind_nothing_is_read_and_silence_does_not_count(
     running.tell.on_full()
     assert running.transport.calls[-1] == ("pauseProducing",)
     running.clock.advance(25)
-    assert running.killed == []
+    assert running.tree.done == []
     running.tell.on_room()
     assert running.transport.calls[-1] == ("resumeProducing",)
 
@@ -139,7 +163,76 @@ def test_a_second_stop_says_nothing_more(start: Any) -> None:
     running.program.stop()
     running.program.stop()
     assert running.keys() == ["header", "header"]
-    assert running.killed == [77]
+    assert running.tree.done == ["kill"]
+
+
+@pytest.mark.parametrize("limits", [Limits(4), Limits(total_s=4)])
+def test_a_limit_counts_on_while_the_output_of_an_ended_program_is_held_open(
+    start: Any, limits: Limits
+) -> None:
+    running = start(limits=limits)
+    running.exit(0)
+    running.clock.advance(4)
+    assert running.tree.done == ["kill"]
+    running.end(0)
+    assert running.tree.done == ["kill", "kill", "close"]
+    assert running.tell.values("rc") == [-1]
+    assert running.clock.getDelayedCalls() == []
+
+
+def test_the_status_of_a_stopped_program_is_its_own_unless_that_is_success(start: Any) -> None:
+    running = start(interrupt_signal="INT")
+    running.program.stop()
+    running.end(3)
+    assert running.tell.values("rc") == [3]
+
+
+def test_output_that_cannot_be_closed_by_any_signal_is_given_up(start: Any) -> None:
+    running = start()
+    running.exit(0)
+    running.program.stop()
+    running.clock.advance(SURVIVAL_S)
+    assert "the output is held open" in running.tell.values("header")[2]
+    assert running.tell.values("rc") == [-1]
+    assert ("loseConnection",) in running.transport.calls
+    assert running.result.result == -1
+    running.end(0)  # what closing it brings about
+    assert running.tell.values("rc") == [-1]
+
+
+def test_what_was_killed_is_read_to_its_end_whatever_the_master_answers(start: Any) -> None:
+    running = start()
+    running.tell.on_full()
+    running.tell.is_full = True
+    running.program.stop()
+    assert running.transport.calls[-1] == ("resumeProducing",)
+    running.tell.on_full()
+    assert running.transport.calls[-1] == ("resumeProducing",)
+    running.program.childDataReceived(1, b"much\n")  # there is no room for it, and no need
+    assert running.tell.values("stdout") == []
+
+
+def test_one_that_may_end_by_itself_still_waits_for_the_master(start: Any) -> None:
+    running = start(sigterm_time_s=30)
+    running.program.stop()
+    running.tell.on_full()
+    assert running.transport.calls[-1] == ("pauseProducing",)
+
+
+def test_when_nobody_waits_any_more_its_patience_is_short(start: Any) -> None:
+    running = start(sigterm_time_s=300)
+    running.program.stop()
+    running.program.hurry(10)
+    running.clock.advance(10)
+    assert running.tree.done == [15, "kill"]
+
+
+def test_when_a_stopped_program_has_ended_the_rest_follows_soon(start: Any) -> None:
+    running = start(sigterm_time_s=300)
+    running.program.stop()
+    running.exit(None, 15)
+    running.clock.advance(REST_S)
+    assert running.tree.done == [15, "kill"]
 
 
 def test_one_that_cannot_be_killed_is_given_up(start: Any) -> None:

@@ -8,11 +8,12 @@ from twisted.internet.task import Clock
 from twisted.spread.pb import CopyableFailure
 from twisted.trial.unittest import SynchronousTestCase
 
-from ci_worker.commands.base import Command
+from ci_worker.commands.base import STOP_LIMIT_S, Command
 from ci_worker.session import forbuilder
 from ci_worker.session.bot import Bot, BotOptions
 from ci_worker.session.forbuilder import UnknownCommand, WorkerForBuilder
 from ci_worker.session.keepalive import Keepalive
+from ci_worker.session.run import DoesNotEnd
 from tests.unit.worker.tellers import Remote, place
 
 
@@ -36,6 +37,20 @@ class Brief(Slow):
     is_brief = True
 
 
+class Deaf(Slow):
+    """Does not end when it is told to."""
+
+    def interrupt(self) -> None:
+        pass
+
+
+class Breaking(Slow):
+    """Cannot be stopped, for a fault of ours."""
+
+    def interrupt(self) -> None:
+        raise TypeError("no way to stop")
+
+
 class Broken(Slow):
     async def run(self) -> None:
         raise ValueError("no way")
@@ -45,6 +60,7 @@ class ForBuilderTests(SynchronousTestCase):
     def setUp(self) -> None:
         Slow.made = []
         classes = {"slow": Slow, "brief": Brief, "broken": Broken}
+        classes |= {"deaf": Deaf, "breaking": Breaking}
         self.patch(forbuilder, "command_class", classes.__getitem__)
         self.clock = Clock()
         self.worker = WorkerForBuilder("b1", place(Path(self.mktemp()), self.clock))
@@ -65,6 +81,34 @@ class ForBuilderTests(SynchronousTestCase):
         remote = self.start()
         self.worker.remote_interruptCommand("1", "enough")
         self.assertEqual(remote.calls, [("complete", None)])
+
+    def test_a_command_that_does_not_end_is_given_up_and_fails(self) -> None:
+        remote = self.start(name="deaf")
+        self.worker.remote_interruptCommand("1", "enough")
+        self.clock.advance(STOP_LIMIT_S - 0.1)
+        self.assertEqual(remote.calls, [])
+        self.clock.advance(0.1)
+        method, failure = remote.calls[-1]
+        self.assertEqual(method, "complete")
+        self.assertIn("was told to stop and does not end", failure.getErrorMessage())
+        Slow.made[0].may_end.callback(None)  # late, and told to nobody
+        self.assertEqual(len(remote.calls), 1)
+        self.flushLoggedErrors(DoesNotEnd)
+
+    def test_a_command_that_cannot_be_stopped_for_a_fault_fails_at_once(self) -> None:
+        remote = self.start(name="breaking")
+        self.worker.remote_interruptCommand("1", "enough")
+        self.assertEqual(remote.calls[-1][0], "complete")
+        self.assertIsNotNone(remote.calls[-1][1])
+        self.flushLoggedErrors(TypeError, DoesNotEnd)
+
+    def test_without_a_master_a_command_that_does_not_end_is_left_behind(self) -> None:
+        self.start(name="deaf")
+        over = self.worker.abandon()
+        self.assertNoResult(over)
+        self.clock.advance(STOP_LIMIT_S)
+        self.successResultOf(over)
+        self.flushLoggedErrors(DoesNotEnd)
 
     def test_interrupting_what_does_not_run_is_no_error(self) -> None:
         self.worker.remote_interruptCommand("9", "enough")

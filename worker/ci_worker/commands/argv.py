@@ -10,18 +10,24 @@ from typing import Any
 class CommandLine:
     """A program's arguments, real and as shown.
 
-    :param run: the arguments to execute.
+    :param run: the arguments to execute; on Windows one string, a whole command line, if the
+        command was one for the shell.
     :param shown: the same, where obfuscated arguments have their replacement; one string if
         the command was one for the shell. All of it can be encoded.
     """
 
-    run: list[str]
+    run: list[str] | str
     shown: str | list[str]
 
     def __str__(self) -> str:
         if isinstance(self.shown, str):
             return self.shown
         return " ".join(_quoted(part) for part in self.shown)
+
+    @property
+    def program(self) -> str:
+        """What is executed first."""
+        return self.run.split(" ", 1)[0] if isinstance(self.run, str) else self.run[0]
 
 
 def command_line(command: Any, environ_comspec: str | None = None) -> CommandLine:
@@ -35,7 +41,8 @@ def command_line(command: Any, environ_comspec: str | None = None) -> CommandLin
         shown = _encodable(text)
         if os.name == "nt":
             shell = environ_comspec or os.environ.get("COMSPEC", "cmd.exe")
-            return CommandLine([shell, "/c", text], shown)
+            # The shell has quoting of its own: it must get the text as it is.
+            return CommandLine(f'{shell} /c "{text}"', shown)
         return CommandLine(["/bin/sh", "-c", text], shown)
     if not command:
         raise ValueError("the command is an empty list")

@@ -7,6 +7,11 @@ from typing import Any, ClassVar, Protocol
 
 from twisted.internet.defer import Deferred
 
+from ci_common.processes.records import ProcessRecords
+
+#: Seconds from an interruption to the end, for a command that has only its own work to end.
+STOP_LIMIT_S = 5.0
+
 
 class Teller(Protocol):
     """Where a command puts its updates; ``ci_worker.session.updates.Updates`` is the real one."""
@@ -31,6 +36,7 @@ class Place:
 
     :param basedir: the worker's directory, absolute.
     :param builder_dir: the builder's directory below it; a command's paths start here.
+    :param records: where the programs that run are written down.
     :param in_thread: runs a function that may block: ``in_thread(function, *args) -> Deferred``.
     """
 
@@ -40,6 +46,7 @@ class Place:
     in_thread: Callable[..., Deferred[Any]]
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     encoding: str = "utf-8"
+    records: ProcessRecords | None = None
 
     def path(self, *parts: str) -> str:
         """An absolute path from one relative to the builder's directory; ``~`` is the home."""
@@ -70,12 +77,20 @@ class Command:
         self.tell = tell
         self.interrupted = False
 
+    @property
+    def stop_limit_s(self) -> float:
+        """Seconds from an interruption to the end; then the command is given up as it is."""
+        return STOP_LIMIT_S
+
     async def run(self) -> None:
         """Do it, and tell the result as updates."""
         raise NotImplementedError
 
     def interrupt(self) -> None:
         """Stop early. ``interrupted`` is already true; one that looks at it need do no more."""
+
+    def hurry(self, most_s: float) -> None:
+        """Nobody waits for its result: what was interrupted has so many seconds at most."""
 
     def tell_error(self, error: OSError, path: str) -> None:
         """Tell that an operation on ``path`` failed: the error number, then the words."""

@@ -17,18 +17,25 @@ def environment(
         ``${NAME}`` stands for a value of ``environ``, and PYTHONPATH goes before the one there is.
     :raises TypeError: for a value of another kind.
     """
+    if os.name == "nt":  # there the case of a name does not matter
+        environ = {name.upper(): value for name, value in environ.items()}
+        changes = {name.upper(): value for name, value in (changes or {}).items()}
     made = dict(environ)
     for name, value in (changes or {}).items():
         if value is None:
             made.pop(name, None)
             continue
         text = _text(name, value)
-        expanded = _REFERENCE.sub(lambda found: environ.get(found[1], ""), text)
+        expanded = _REFERENCE.sub(lambda found: environ.get(_as_here(found[1]), ""), text)
         if name == "PYTHONPATH" and environ.get(name):
             expanded += os.pathsep + environ[name]
         made[name] = expanded
     made["PWD"] = workdir
     return made
+
+
+def _as_here(name: str) -> str:
+    return name.upper() if os.name == "nt" else name
 
 
 def _text(name: str, value: Any) -> str:

@@ -5,18 +5,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from twisted.internet import error
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import ProcessProtocol
-from twisted.python.failure import Failure
 
-from ci_common.processes.spawn import spawn_in_session
+from ci_common.processes.child import SURVIVAL_S, ChildProcess, Ended
 from ci_worker.commands.argv import CommandLine
 from ci_worker.commands.base import Place, Teller
 from ci_worker.commands.limits import Limits
 from ci_worker.commands.logwatch import LogWatch
 from ci_worker.commands.output import LineOutput
-from ci_worker.commands.stopping import Stopping
+
+#: Seconds between two pieces of a long log file, at the end.
+READ_ON_S = 0.02
+
+#: Seconds by which a busy machine may be late.
+_DOUBT_S = 5.0
 
 
 class UnkillableProcess(Exception):
@@ -55,16 +57,16 @@ class ProgramSpec:
         return "\n".join(lines) + "\n"
 
 
-class Program(ProcessProtocol):
+class Program(ChildProcess):
     """One run of a program.
 
     Its output is read only as fast as the master takes it. It ends when the program has ended and
-    its pipes are closed, or when it was stopped and does not die.
+    its pipes are closed, or when it was stopped, whatever becomes of it. The exit status of a
+    program that was stopped is never 0.
     """
 
-    transport: Any  # a process transport, once there is a process
-
     def __init__(self, place: Place, spec: ProgramSpec, tell: Teller) -> None:
+        super().__init__(place.reactor, place.records)
         self._place = place
         self._spec = spec
         self._tell = tell
@@ -74,7 +76,9 @@ class Program(ProcessProtocol):
             self._outputs[1] = LineOutput(self._putter("stdout"), place.encoding)
         if spec.want_stderr:
             self._outputs[2] = LineOutput(self._putter("stderr"), place.encoding)
-        self._lines_seen = 0
+        self._is_stopped = False
+        self._how: Ended | None = None
+        self._read_on: Any = None
         self._watching = spec.limits.watch(place.reactor, self._over_limit)
         self._logs = LogWatch(
             place.reactor,
@@ -83,7 +87,6 @@ class Program(ProcessProtocol):
             on_activity=self._watching.touch,
             encoding=place.encoding,
         )
-        self._stopping: Stopping | None = None
 
     async def run(self) -> int:
         """Run it to its end; the exit status, -1 if a signal ended it.
@@ -98,9 +101,7 @@ class Program(ProcessProtocol):
             path = os.path.join(spec.workdir, options["filename"])
             self._logs.add(name, path, follow=bool(options.get("follow")))
         try:
-            spawn_in_session(
-                self._place.reactor,
-                self,
+            self.spawn(
                 spec.line.run,
                 env=spec.env,
                 cwd=spec.workdir,
@@ -113,28 +114,28 @@ class Program(ProcessProtocol):
 
     def stop(self, reason: str = "command interrupted") -> None:
         """Stop the program and all that it started. A second call does nothing."""
-        if self._stopping is not None or self._ended.called or self.transport is None:
+        if self._is_stopped or self._ended.called or self.transport is None:
             return
+        self._is_stopped = True
         self._tell.put("header", f"\n{reason}, attempting to kill\n")
         self._watching.stop()
-        self._stopping = Stopping(
-            self._place.reactor,
-            self.transport.pid,
-            sigterm_time_s=self._spec.sigterm_time_s,
-            interrupt_signal=self._spec.interrupt_signal,
-            on_survival=self._survived,
-        )
-        self._resume()
-        self._stopping.begin()
+        if self._how is not None:  # it has ended, and only its log files are still read
+            self._finish(self._how)
+        self.end(self._spec.interrupt_signal, self._spec.sigterm_time_s)
+
+    @property
+    def stop_limit_s(self) -> float:
+        """Seconds from ``stop`` to the end, at most."""
+        return (self._spec.sigterm_time_s or 0) + 2 * SURVIVAL_S + _DOUBT_S
 
     # what the reactor calls
 
     def connectionMade(self) -> None:
         """The program runs."""
-        self._tell.on_full = self._pause
-        self._tell.on_room = self._resume
+        self._tell.on_full = self.pause
+        self._tell.on_room = self.resume
         if self._tell.is_full:
-            self._pause()
+            self.pause()
         if self._spec.initial_stdin:
             self.transport.write(self._spec.initial_stdin)
         if not self._spec.use_pty:
@@ -146,7 +147,7 @@ class Program(ProcessProtocol):
         """Output; a terminal sends everything as standard output."""
         self._watching.touch()
         output = self._outputs.get(childFD)
-        if output is not None:
+        if output is not None and not (self.killed and self._tell.is_full):
             output.feed(data)
             if self._spec.limits.max_lines is not None:
                 self._watching.count_lines(sum(out.lines for out in self._outputs.values()))
@@ -155,43 +156,69 @@ class Program(ProcessProtocol):
         """Output of a program with a terminal."""
         self.childDataReceived(1, data)
 
-    def processEnded(self, reason: Failure) -> None:
-        """It has ended, and so has its output."""
-        if self._ended.called:
-            return
-        ended = reason.value
-        assert isinstance(ended, (error.ProcessDone, error.ProcessTerminated))
-        if self._stopping is not None:
-            self._stopping.end()
-        if ended.signal is not None:
-            rc = -1
-            self._wind_up(rc, f"process killed by signal {ended.signal}\n")
-        else:
-            rc = -1 if ended.exitCode is None else ended.exitCode
-            self._wind_up(rc)
-        self._ended.callback(rc)
+    def program_over(self, ended: Ended) -> None:
+        """It has ended, and so has its output; its log files are read to the end."""
+        self._how = ended
+        self._logs.note_end()
+        self._read_logs(ended)
+
+    def program_survived(self) -> None:
+        """It was killed, and lives."""
+        self._tell.put("header", "SIGKILL failed to kill process\n")
+        self._tell.put("header", "using fake rc=-1\n")
+        self._wind_up(-1)
+        self._ended.errback(UnkillableProcess("SIGKILL failed to kill process"))
+
+    def output_held(self) -> None:
+        """Something that cannot be reached holds its output open."""
+        self._tell.put(
+            "header", "the output is held open by a process that cannot be reached; closing it\n"
+        )
+
+    def pause(self) -> None:
+        """The master is behind: its silence does not count meanwhile."""
+        self._watching.suspend()
+        super().pause()
+
+    def resume(self) -> None:
+        """The master has room again."""
+        self._watching.touch()
+        super().resume()
 
     # inside
 
     def _putter(self, key: str) -> Any:
         return lambda text, size: self._tell.put(key, text, size)
 
-    def _pause(self) -> None:
-        if self.transport is not None:
-            self._watching.suspend()
-            self.transport.pauseProducing()
+    def _read_logs(self, ended: Ended) -> None:
+        """Read the log files as fast as the master takes it; then the command is over."""
+        self._read_on = None
+        if not self._is_stopped and self._logs.read_some():
+            self._read_on = self._place.reactor.callLater(READ_ON_S, self._read_logs, ended)
+        else:
+            self._finish(ended)
 
-    def _resume(self) -> None:
-        if self.transport is not None and not self._ended.called:
-            self._watching.touch()
-            self.transport.resumeProducing()
+    def _finish(self, ended: Ended) -> None:
+        if self._read_on is not None:
+            self._read_on.cancel()
+            self._read_on = None
+        header = ""
+        rc = -1
+        if ended.signal is not None:
+            header = f"process killed by signal {ended.signal}\n"
+        elif ended.exitCode is not None:
+            rc = ended.exitCode
+            if self._is_stopped and rc == 0:
+                rc = -1  # it ended well before it was stopped, or by our signal: it is not done
+        self._wind_up(rc, header)
+        self._ended.callback(rc)
 
     def _over_limit(self, reason: str, text: str) -> None:
         self._tell.put("failure_reason", reason)
         self.stop(f"{text} running {self._spec.line.shown!r}")
 
     def _cannot_start(self, failed: OSError) -> int:
-        what = failed.filename or self._spec.line.run[0]
+        what = failed.filename or self._spec.line.program
         self._tell.put("stderr", f"cannot execute {what!r}: {failed.strerror or failed}\n")
         self._wind_up(1)
         return 1
@@ -203,18 +230,13 @@ class Program(ProcessProtocol):
         for key, number in (("stdout", 1), ("stderr", 2)):
             if number in self._outputs and (text := self._outputs[number].finish()):
                 self._tell.put(key, text)
-        for tail in self._logs.stop():
+        tails, problems = self._logs.stop()
+        for tail in tails:
             self._tell.put("log", tail)
+        header += problems
         if header:
             self._tell.put("header", header)
         if self._spec.sends_rc:
             self._tell.put("rc", rc)
         elapsed_s = self._place.reactor.seconds() - self._started_at
         self._tell.put("header", f"elapsedTime={elapsed_s:.6f}\n")
-
-    def _survived(self) -> None:
-        self._tell.put("header", "SIGKILL failed to kill process\n")
-        self._tell.put("header", "using fake rc=-1\n")
-        self._wind_up(-1)
-        self.transport.loseConnection()
-        self._ended.errback(UnkillableProcess("SIGKILL failed to kill process"))

@@ -34,6 +34,16 @@ class Shell(Command):
         if self._program is not None:
             self._program.stop()
 
+    def hurry(self, most_s: float) -> None:
+        """Kill what has not ended after so many seconds."""
+        if self._program is not None:
+            self._program.hurry(most_s)
+
+    @property
+    def stop_limit_s(self) -> float:
+        """As long as the program may take."""
+        return super().stop_limit_s if self._program is None else self._program.stop_limit_s
+
     def _spec(self) -> ProgramSpec:
         get = self.args.get
         workdir = os.path.normpath(os.path.join(self.place.builder_dir, self.args["workdir"]))

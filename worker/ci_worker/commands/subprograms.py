@@ -41,3 +41,13 @@ class ProgramsCommand(Command):
         """Kill the program that runs."""
         if self._program is not None:
             self._program.stop()
+
+    def hurry(self, most_s: float) -> None:
+        """Kill what has not ended after so many seconds."""
+        if self._program is not None:
+            self._program.hurry(most_s)
+
+    @property
+    def stop_limit_s(self) -> float:
+        """As long as the program may take."""
+        return super().stop_limit_s if self._program is None else self._program.stop_limit_s

@@ -43,6 +43,7 @@ class Bot(pb.Referenceable):
         self._options = options
         self._on_shutdown = on_shutdown
         self._builders: dict[str, WorkerForBuilder] = {}
+        self._leaving: set[Deferred[Any]] = set()
 
     def remote_print(self, message: str) -> None:
         """Log a text of the master."""
@@ -80,7 +81,7 @@ class Bot(pb.Referenceable):
         for name, gone in self._builders.items():
             if name not in builders:
                 log.info("no longer serving builder {name}", name=name)
-                gone.abandon()
+                self._leave(gone)
         self._builders = builders
         self._leftovers({directory for _, directory in wanted})
         return dict(builders)
@@ -92,14 +93,22 @@ class Bot(pb.Referenceable):
 
     def abandon(self) -> Deferred[Any]:
         """The connection is gone: stop all commands. Fires when they are stopped."""
-        return DeferredList([builder.abandon() for builder in self._builders.values()])
+        ending = [builder.abandon() for builder in self._builders.values()]
+        return DeferredList([*ending, *self._leaving])
+
+    def _leave(self, builder: WorkerForBuilder) -> None:
+        """Stop what runs for a builder that we serve no more; its end is waited for at ours."""
+        ending = builder.abandon()
+        if not ending.called:
+            self._leaving.add(ending)
+            ending.addCallback(lambda _: self._leaving.discard(ending))
 
     def _builder(self, name: str, path: str) -> WorkerForBuilder:
         there = self._builders.get(name)
         if there is not None and there.place.builder_dir == path:
             return there
         if there is not None:
-            there.abandon()
+            self._leave(there)
         return WorkerForBuilder(name, replace(self._place, builder_dir=path))
 
     def _leftovers(self, directories: set[str]) -> None:

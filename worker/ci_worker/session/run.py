@@ -14,9 +14,18 @@ from ci_worker.session.updates import Updates
 
 log = Logger()
 
+#: Seconds that a program which knows SIGTERM has, once nobody waits for its result.
+ABANDONED_S = 10.0
+
+
+class DoesNotEnd(Exception):
+    """A command was told to stop and did not; what it waits for is left behind."""
+
 
 class CommandRun:
     """Runs a command, tells how long it took, and completes it; whatever happens, exactly once.
+
+    One that was told to stop ends within its ``stop_limit_s``, or is given up then.
 
     :ivar ended: fires when all is over, including the command's processes. Never fails.
     """
@@ -26,6 +35,7 @@ class CommandRun:
         self._updates = updates
         self._clock = clock
         self._abandoned = False
+        self._limit: Any = None
         self.ended: Deferred[None] = Deferred()
 
     def start(self) -> None:
@@ -35,8 +45,16 @@ class CommandRun:
 
     def interrupt(self) -> None:
         """The master wants it to stop: the command says so and ends in its own way."""
+        if self.ended.called:
+            return
+        if not self.command.interrupted:
+            self._limit = self._clock.callLater(self.command.stop_limit_s, self._give_up)
         self.command.interrupted = True
-        self.command.interrupt()
+        try:
+            self.command.interrupt()
+        except Exception:
+            log.failure("cannot stop the command {name}", name=self.command.name)
+            self._give_up()
 
     def abandon(self) -> Deferred[None]:
         """The master is gone: stop the command and tell nobody."""
@@ -44,9 +62,20 @@ class CommandRun:
         self._updates.mute()
         if not self.ended.called:
             self.interrupt()
+            self.command.hurry(ABANDONED_S)
         return self.ended
 
+    def _give_up(self) -> None:
+        if not self.ended.called:
+            text = f"the command '{self.command.name}' was told to stop and does not end"
+            log.error("{text}; it is given up", text=text)
+            self._finish(Failure(DoesNotEnd(text)))
+
     def _finish(self, result: Any) -> None:
+        if self.ended.called:
+            return  # it was given up before
+        if self._limit is not None and self._limit.active():
+            self._limit.cancel()
         failure = result if isinstance(result, Failure) else None
         if self._abandoned:
             if failure is not None:

@@ -83,6 +83,10 @@ class Updates:
         """Drop all that is not sent yet and all that comes: nobody listens any more."""
         self._muted = True
         self._waiting.clear()
+        if self.is_full:  # the end of a producer is seen only by reading on
+            self.is_full = False
+            if self.on_room is not None:
+                self.on_room()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -134,7 +138,7 @@ class Updates:
     def _answered(self, _: Any, size: int) -> None:
         self._calls -= 1
         self._unanswered_bytes -= size
-        if self.is_full and not self._at_limit():
+        if self.is_full and not self._at_limit() and not self._muted:
             self.is_full = False
             if self.on_room is not None:
                 self.on_room()

@@ -1,0 +1,39 @@
+"""Tell one process from another that has its id."""
+
+import sys
+from dataclasses import dataclass
+
+#: The environment variable that everything a program starts inherits.
+MARK_VARIABLE = "CI_PROCESS_MARK"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessId:
+    """One process for certain: an id alone is used again after its process has ended."""
+
+    pid: int
+    #: when it began: clock ticks since the start of the system on Linux, else unix seconds
+    started: str
+
+
+def identify(pid: int) -> ProcessId | None:
+    """The process of this id, or None if there is none."""
+    started = _started(pid)
+    return None if started is None else ProcessId(pid, started)
+
+
+def _started(pid: int) -> str | None:
+    if sys.platform == "linux":
+        # Read here and not by psutil, which adds the time of the system's start: setting the
+        # clock would make another process of it.
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                return file.read().rpartition(b")")[2].split()[19].decode("ascii")
+        except OSError:
+            return None
+    import psutil  # costs an idle daemon memory
+
+    try:
+        return repr(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return None

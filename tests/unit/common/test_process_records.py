@@ -1,0 +1,97 @@
+"""What runs, written down for the next run."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ci_common.processes import records as module
+from ci_common.processes.identity import ProcessId
+from ci_common.processes.records import ProcessRecords, Record, read_records
+
+
+def test_what_had_not_ended_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    records = ProcessRecords(path)
+    for mark in ("a", "b", "c"):
+        records.starts(mark)
+    records.runs("a", ProcessId(10, "1"))
+    records.runs("b", ProcessId(11, "2"))
+    records.ended("b")
+    assert read_records(path) == [Record("a", ProcessId(10, "1")), Record("c", None)]
+
+
+def test_when_nothing_runs_the_file_is_empty(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    records = ProcessRecords(path)
+    records.starts("a")
+    records.ended("a")
+    records.ended("a")
+    assert path.read_text() == ""
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_has_grown_is_written_anew_with_what_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_REWRITE_BYTES", 100)
+    path = tmp_path / "f"
+    records = ProcessRecords(path)
+    records.starts("long")
+    records.runs("long", ProcessId(9, "8"))
+    for number in range(50):
+        records.starts(str(number))
+        records.ended(str(number))
+    assert path.stat().st_size < 200
+    assert read_records(path) == [Record("long", ProcessId(9, "8"))]
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=30), st.integers(0, 400))
+def test_a_file_that_was_cut_anywhere_loses_at_most_its_last_line(marks: str, cut: int) -> None:
+    lines: list[str] = []
+    running: dict[str, Record] = {}
+    states = [dict(running)]
+    for mark in marks:
+        if mark in running:
+            lines.append(f"- {mark}\n")
+            del running[mark]
+        else:
+            lines.append(f"@ {mark} 77 1234\n")
+            running[mark] = Record(mark, ProcessId(77, "1234"))
+        states.append(dict(running))
+    text = "".join(lines)[:cut]
+
+    class Text:
+        def read_text(self, **_: object) -> str:
+            return text
+
+    expected = list(states[text.count("\n")].values())
+    assert read_records(Text()) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "line", ["@ a -5 1", "@ a 1 1", "@ a 0 1", "@ a \u00b2 1", "@ a 9", "? a", "", "\0\0\0"]
+)
+def test_a_line_that_is_strange_is_passed_over(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "f"
+    path.write_text(f"{line}\n+ b\n", encoding="utf-8")
+    assert read_records(path) == [Record("b", None)]
+
+
+def test_a_disk_that_takes_no_more_is_logged_once_and_hinders_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(module.log, "error", lambda text, **_: said.append(text))
+    records = ProcessRecords(tmp_path / "no" / "such" / "f")
+    for mark in "ab":
+        records.starts(mark)
+        records.runs(mark, ProcessId(9, "8"))
+        records.ended(mark)
+    assert len(said) == 1
+
+
+def test_a_directory_without_a_file_has_no_leftovers_and_gets_none(tmp_path: Path) -> None:
+    assert ProcessRecords(tmp_path / "f").end_leftovers() == 0
+    assert list(tmp_path.iterdir()) == []
