@@ -41,7 +41,7 @@ class Worker(MultiService):
         workername: str,
         passwd: str,
         basedir: str,
-        keepalive: float | None = 600,
+        keepalive: float | None = 30,
         *,
         umask: int | None = None,
         maxdelay: float | None = None,

@@ -64,6 +64,7 @@ class House:
         self.pb = PBPorts(reactor, self.render)
         self.locks = LockTable()
         self.builders: dict[str, Builder] = {}
+        self._former: dict[str, Builder] = {}
         self.store: Store
         self.data: Data
         self.queue: Queue
@@ -198,13 +199,19 @@ class House:
         changed = {new.name for _, new in differences["builder"].changed}
         builders: dict[str, Builder] = {}
         for builder_config in config.builders:
-            known = self.builders.get(builder_config.name)
+            known = self.builders.get(builder_config.name) or self._former.get(builder_config.name)
             if known is None:
                 row = self.data.builders.by_name[builder_config.name]
                 known = Builder(builder_config, row, self.facade)
-            elif builder_config.name in changed:
+            elif builder_config.name in changed or builder_config.name not in self.builders:
                 known.config = builder_config
             builders[builder_config.name] = known
+        # One that is taken away has its builds to the end, also if it is added again meanwhile.
+        self._former = {
+            name: builder
+            for name, builder in {**self._former, **self.builders}.items()
+            if name not in builders and builder.building
+        }
         self.builders = builders
         port = config.protocols.get("pb", {}).get("port")
         await self.registry.configure(config.workers, workers_of_builders(config), port)

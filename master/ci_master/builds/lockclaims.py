@@ -43,6 +43,8 @@ async def acquire_all(claims: Sequence[Claim], owner: Any, table: LockTable) -> 
     """Wait until all can be claimed together, and claim them.
 
     A cancelled wait leaves all lines.
+
+    :raises RuntimeError: if one of them has no units at all here, or is wanted twice.
     """
     ticket = table.next_ticket()
     claimed = False
@@ -52,6 +54,10 @@ async def acquire_all(claims: Sequence[Claim], owner: Any, table: LockTable) -> 
             if not busy:
                 raise RuntimeError(f"{describe(owner)} wants the same lock more than once")
             lock, access = busy[0]
+            if lock.maxCount == 0 and access.mode == "counting":
+                raise RuntimeError(
+                    f"{describe(owner)} waits in vain: {lock.why_not(owner, access)}"
+                )
             await lock.waitUntilMaybeAvailable(owner, access, ticket)
     finally:
         if not claimed:

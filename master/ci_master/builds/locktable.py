@@ -62,6 +62,8 @@ class RealLock:
         ahead = self._ahead(requester)
         if access.mode == "exclusive":
             return not self._owners and not ahead
+        if self._outgrown(requester, access):
+            return not self._owners and not ahead and self.maxCount > 0
         everyone = [held for _, held in self._owners] + [waiter.access for waiter in ahead]
         if any(other.mode == "exclusive" for other in everyone):
             return False
@@ -155,6 +157,10 @@ class RealLock:
             access = waiter.access
             if access.mode == "exclusive":
                 fits = free
+            elif self.maxCount == 0:
+                fits = waiter.wakes is not None  # there will never be any: let it find out
+            elif access.count > self.maxCount:
+                fits = free
             else:
                 fits = shared and taken + access.count <= self.maxCount
             if not fits:
@@ -175,6 +181,15 @@ class RealLock:
 
     def _claimed(self) -> int:
         return sum(access.count for _, access in self._owners)
+
+    def _outgrown(self, requester: Any, access: LockAccess) -> bool:
+        """Whether it waits for more than there is since the limit was lowered.
+
+        It gets the whole lock alone, rather than wait for ever and keep those behind it waiting.
+        """
+        return access.count > self.maxCount and any(
+            waiter.requester is requester for waiter in self._waiters
+        )
 
     def _ahead(self, requester: Any) -> list[_Waiter]:
         ahead = []

@@ -1,7 +1,5 @@
 """One PB connection, defended against what may come in on an open port."""
 
-import contextlib
-import socket
 from typing import Any
 
 from twisted.cred.error import UnauthorizedLogin
@@ -12,6 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.spread import jelly, pb
 
+from ci_common.liveness import watch_peer
 from ci_master.wire.loglimit import LogLimit
 
 #: seconds in which whoever connects must have logged in
@@ -22,9 +21,6 @@ EARLY_BYTES = 16 * 1024
 
 #: what a second worker of a connected name is told; a stock worker ends when it reads this
 DUPLICATE = "rejecting duplicate worker"
-
-#: seconds of silence before the kernel probes, between probes; and how many probes
-_KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 4}
 
 
 class PBBroker(pb.Broker):
@@ -42,7 +38,7 @@ class PBBroker(pb.Broker):
     def connectionMade(self) -> None:
         """Take part; start to count the time."""
         super().connectionMade()
-        keep_alive(self.transport)
+        watch_peer(self.transport)
         clock = self.factory.clock
         self.heard_at = clock.seconds()
         self._deadline = clock.callLater(LOGIN_S, self._too_late)
@@ -133,20 +129,3 @@ class PBFactory(ServerFactory):
 
     def clientConnectionMade(self, broker: PBBroker) -> None:
         """Called by ``pb.Broker`` after both sides have agreed on a dialect."""
-
-
-def keep_alive(transport: Any) -> None:
-    """Have the kernel find out that the other end is gone, within about two minutes.
-
-    And have it send short messages at once: a transfer asks and answers for each block.
-    """
-    if not hasattr(transport, "setTcpKeepAlive"):
-        return  # a UNIX socket
-    transport.setTcpKeepAlive(1)
-    transport.setTcpNoDelay(True)
-    handle = transport.getHandle()
-    if isinstance(handle, socket.socket):
-        for option, value in _KEEPALIVE.items():
-            if hasattr(socket, option):
-                with contextlib.suppress(OSError):  # only a refinement
-                    handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

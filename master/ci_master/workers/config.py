@@ -13,6 +13,10 @@ RESERVED = ("change",)
 #: seconds after which those who want to know are told that a worker is missing
 MISSING_S = 3600
 
+#: seconds of silence after which a worker is asked whether it is there: one that hangs, or that is
+#: behind a network that swallows everything, is noticed within a minute
+KEEPALIVE_S = 30
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
@@ -27,7 +31,9 @@ class AbstractWorker(BuildbotService):
     :param properties: set in all of its builds.
     :param defaultProperties: set in its builds where nothing else sets them.
     :param locks: lock accesses that each of its builds holds.
-    :param keepalive_interval: seconds of silence after which it is asked whether it is there.
+    :param keepalive_interval: seconds of silence after which it is asked whether it is there; one
+        that does not answer for as long again (30 seconds at most) has its connection closed.
+        None or 0: it is never asked.
     :param machine_name: the machine that it runs on, if that is configured too.
     """
 
@@ -36,7 +42,7 @@ class AbstractWorker(BuildbotService):
     password: Any = None
     max_builds: int | None = None
     missing_timeout: float = MISSING_S
-    keepalive_interval: float | None = 3600
+    keepalive_interval: float | None = KEEPALIVE_S
     machine_name: str | None = None
 
     def __init__(self, name: str, password: Any = None, *args: Any, **kwargs: Any) -> None:
@@ -63,7 +69,7 @@ class AbstractWorker(BuildbotService):
         properties: Mapping[str, Any] | None = None,
         defaultProperties: Mapping[str, Any] | None = None,
         locks: Iterable[Any] | None = None,
-        keepalive_interval: float | None = 3600,
+        keepalive_interval: float | None = KEEPALIVE_S,
         machine_name: str | None = None,
     ) -> None:
         """Report what is wrong with the arguments."""
@@ -99,7 +105,7 @@ class AbstractWorker(BuildbotService):
         properties: Mapping[str, Any] | None = None,
         defaultProperties: Mapping[str, Any] | None = None,
         locks: Iterable[Any] | None = None,
-        keepalive_interval: float | None = 3600,
+        keepalive_interval: float | None = KEEPALIVE_S,
         machine_name: str | None = None,
         **others: Any,
     ) -> None:

@@ -8,13 +8,14 @@ from ci_common.aio import to_deferred
 from ci_master.workers.session import Session
 
 #: seconds that an answer may take, where the interval is not shorter
-ANSWER_S = 60.0
+ANSWER_S = 30.0
 
 
 class Keepalive:
     """Ping a worker that has been silent for an interval; close the connection if it stays so.
 
-    A lost connection is noticed within two intervals.
+    A worker that hangs, or a lost connection, is noticed within two intervals. Whatever it sends
+    counts as a sign of life, so that one that is merely busy is not taken for dead.
 
     :param interval_s: 0 or None switches it off.
     """
@@ -27,6 +28,7 @@ class Keepalive:
         self._interval_s = interval_s or 0.0
         self._timer: IDelayedCall | None = None
         self._stopped = False
+        self._asking = False
         self._wait(self._interval_s)
 
     def stop(self) -> None:
@@ -35,6 +37,16 @@ class Keepalive:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def change_interval(self, interval_s: float | None) -> None:
+        """Ping at another interval from now on."""
+        if (interval_s or 0.0) != self._interval_s:
+            self._interval_s = interval_s or 0.0
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if not self._asking:
+                self._wait(self._interval_s)
 
     def _wait(self, seconds: float) -> None:
         if self._interval_s and not self._stopped:
@@ -46,14 +58,25 @@ class Keepalive:
         if silent_s < self._interval_s:
             self._wait(self._interval_s - silent_s)
             return
+        asked_at = self._clock.seconds()
+        self._asking = True
         answer = to_deferred(self._session.ping())
         answer.addTimeout(min(self._interval_s, ANSWER_S), self._clock)
-        answer.addCallbacks(lambda _: self._wait(self._interval_s), self._silent)
+        answer.addCallbacks(self._answered, self._silent, errbackArgs=(asked_at,))
 
-    def _silent(self, failure: Failure) -> None:
-        if not self._stopped:
-            self.log.warn(
-                "worker {name} does not answer; closing its connection",
-                name=self._session.worker_name,
-            )
-            self._session.close()
+    def _answered(self, _: object) -> None:
+        self._asking = False
+        self._wait(self._interval_s)
+
+    def _silent(self, failure: Failure, asked_at: float) -> None:
+        self._asking = False
+        if self._stopped:
+            return
+        if self._session.heard_at > asked_at:  # it has much to say, and is slow about it
+            self._wait(self._interval_s)
+            return
+        self.log.warn(
+            "worker {name} does not answer; closing its connection",
+            name=self._session.worker_name,
+        )
+        self._session.close()

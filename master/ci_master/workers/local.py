@@ -158,7 +158,7 @@ from ci_worker.bot import Worker
 
 basedir = {home!r}
 application = service.Application("buildbot-worker")
-Worker("127.0.0.1", {port!r}, {name!r}, {password!r}, basedir, keepalive=600).setServiceParent(
+Worker("127.0.0.1", {port!r}, {name!r}, {password!r}, basedir, keepalive=30).setServiceParent(
     application
 )
 """

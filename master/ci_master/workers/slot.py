@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from automat import NoTransition
-from twisted.internet.defer import DeferredLock
+from twisted.internet.defer import DeferredLock, TimeoutError
 from twisted.internet.error import ConnectionLost
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from ci_common.aio import spawn
@@ -19,6 +19,9 @@ from ci_master.workers.keepalive import Keepalive
 from ci_master.workers.presence import PresenceEffects, new_presence
 from ci_master.workers.quarantine import Quarantine
 from ci_master.workers.session import Session
+
+#: Seconds after which a worker that could not take its list of builders is told it again.
+LIST_RETRY_S = 30.0
 
 
 @dataclass(eq=False, slots=True)
@@ -73,6 +76,7 @@ class WorkerSlot:
         self._absence = Absence(context.clock, lambda: context.missing(self))
         self._builders_told: dict[str, str] | None = None
         self._one_list = DeferredLock()
+        self._list_retry: IDelayedCall | None = None
         self._closed = False
         self._sent_home = False
 
@@ -170,6 +174,8 @@ class WorkerSlot:
             return
         was_full = self.full
         del self.seats[seat.builder_name]
+        if self._builders_told is not None and self._builders_wanted() != self._builders_told:
+            self._tell_builders()  # its builder was taken away, or moved, under the build
         if self.row.graceful and not self.seats:
             self._leave()
         self._context.changed(self, None if was_full else seat.builder_name)
@@ -178,7 +184,7 @@ class WorkerSlot:
 
     def quarantine(self) -> None:
         """Give it no work for a while, each time for longer."""
-        if self._quarantine.until is None:
+        if self._quarantine.until is None and not self._closed:
             self._quarantine.begin()
             why = "its last build broke"
             self._context.data.workers.note_quarantine(self.row, True, why)
@@ -207,7 +213,7 @@ class WorkerSlot:
             raise ConnectionLost("another connection of this worker is there") from error
         self._greeting = session
         session.on_lost(lambda: self.detach(session))
-        wanted = dict(self.builders)
+        wanted = self._builders_wanted()
         try:
             await session.set_builders(list(wanted.items()))
         except BaseException:
@@ -218,7 +224,7 @@ class WorkerSlot:
         self._greeting, self.session = None, session
         self._builders_told = wanted
         self._presence.ready()
-        if wanted != self.builders:
+        if wanted != self._builders_wanted():
             self._tell_builders()
 
     def detach(self, session: Session) -> None:
@@ -243,6 +249,7 @@ class WorkerSlot:
     def _departed(self) -> None:
         self.session = None
         self._builders_told = None
+        self._stop_list_retry()
         if self._keepalive is not None:
             self._keepalive.stop()
             self._keepalive = None
@@ -250,8 +257,7 @@ class WorkerSlot:
         self.log.info("worker {name} detached", name=self.name)
         if self._sent_home and self.row.graceful:  # as asked; it may come back as any other
             self._context.data.workers.set_graceful(self.row, False)
-        for build in list(self.running):
-            build.lose_worker()
+        self._lose_builds()
         if not self._closed:
             self.expect()
         self._tell()
@@ -263,6 +269,8 @@ class WorkerSlot:
         self.config = config
         if self._absence.counts:
             self.expect()
+        if self._keepalive is not None:
+            self._keepalive.change_interval(config.keepalive_interval)
         self._tell()
 
     def set_builders(self, builders: dict[str, str]) -> None:
@@ -277,22 +285,65 @@ class WorkerSlot:
     def _tell_builders(self) -> None:
         spawn(self._send_builders(), self.log, f"telling worker {self.name} its builders")
 
+    def _builders_wanted(self) -> dict[str, str]:
+        """The list that the worker is to have.
+
+        A builder under whose build the configuration took it away, or gave it another directory,
+        stays as it was told until that build has ended: a worker ends the commands of builders
+        that leave its list, and tells nobody.
+        """
+        told = self._builders_told or {}
+        kept = {name: told[name] for name in self.seats if name in told}
+        return {**self.builders, **kept}
+
     async def _send_builders(self) -> None:
         async with self._one_list:
-            session, wanted = self.session, dict(self.builders)
-            if session is None or wanted == self._builders_told:
+            session, wanted = self.session, self._builders_wanted()
+            told = self._builders_told
+            if session is None or told is None or wanted == told:
                 return
+            # What it is told now differently does not count as known before it has answered.
+            self._builders_told = {
+                name: directory for name, directory in told.items() if wanted.get(name) == directory
+            }
+            self._tell()
             try:
                 await session.set_builders(list(wanted.items()))
             except ConnectionLost:
                 return  # when it comes back it is told
+            except TimeoutError:
+                self.log.warn("worker {name} does not take its builders", name=self.name)
+                session.close()
+                return
+            except Exception:
+                self.log.failure("worker {name} could not take its builders", name=self.name)
+                self._tell_builders_later(session)
+                return
             if session is self.session:
                 self._builders_told = wanted
                 self._tell()
+                if wanted != self._builders_wanted():
+                    self._tell_builders()
+
+    def _tell_builders_later(self, session: Session) -> None:
+        """Try again, as long as it is the same connection."""
+        if session is self.session:
+            self._stop_list_retry()
+            self._list_retry = self._context.clock.callLater(LIST_RETRY_S, self._retry_list)
+
+    def _retry_list(self) -> None:
+        self._list_retry = None
+        self._tell_builders()
+
+    def _stop_list_retry(self) -> None:
+        retry, self._list_retry = self._list_retry, None
+        if retry is not None:
+            retry.cancel()
 
     def knows(self, builder_name: str) -> bool:
-        """Whether the connected worker has been told of that builder."""
-        return self._builders_told is not None and builder_name in self._builders_told
+        """Whether the connected worker has been told of that builder, as it is configured."""
+        directory = self.builders.get(builder_name)
+        return directory is not None and (self._builders_told or {}).get(builder_name) == directory
 
     # -- leaving
 
@@ -322,8 +373,15 @@ class WorkerSlot:
         self._closed = True
         self._absence.end()
         self._quarantine.stop()
-        if self.session is not None:
-            self.session.close()
+        self._stop_list_retry()
+        for session in (self._greeting, self.session):
+            if session is not None:
+                session.close()
+        self._lose_builds()  # also those that have lost their connection before, and still end
+
+    def _lose_builds(self) -> None:
+        for build in list(self.running):
+            build.lose_worker()
 
     # -- absence
 

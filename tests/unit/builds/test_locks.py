@@ -227,6 +227,38 @@ def test_a_new_limit_keeps_holders_and_wakes_who_fits_now() -> None:
     assert users.diary == ["p", "q"]
 
 
+def test_who_waits_for_more_than_a_lowered_limit_gets_the_lock_alone() -> None:
+    lockid, table = MasterLock("l", 3), LockTable()
+    one, three = lockid.access("counting"), lockid.access("counting", 3)
+    real = table.real(lockid)
+    real.claim("holder", one)
+    big = ensureDeferred(acquire_all([(real, three)], "big", table))
+    small = ensureDeferred(acquire_all([(real, one)], "small", table))
+    table.reconfigure("l", 2)
+    assert not big.called and not small.called
+    real.release("holder", one)
+    assert big.called and real.holders == ["big"] and not small.called
+    real.release("big", three)
+    assert small.called and real.holders == ["small"]
+
+
+def test_who_waits_where_nothing_is_left_is_told_and_others_may_go_on() -> None:
+    lockid, table = WorkerLock("l", 1), LockTable()
+    real = table.real(lockid, "w")
+    real.claim("holder", lockid.access("counting"))
+    failures: list[Any] = []
+    waits = ensureDeferred(acquire_all([(real, lockid.access("counting"))], "waiter", table))
+    waits.addErrback(failures.append)
+    table.configure([WorkerLock("l", 1, maxCountForWorker={"w": 0})])
+    assert "waiter waits in vain: lock 'l' on worker w has only 0" in str(failures[0].value)
+    assert real.waiting == []
+    real.release("holder", lockid.access("counting"))
+    with pytest.raises(RuntimeError, match="waits in vain"):
+        ensureDeferred(
+            acquire_all([(real, lockid.access("counting"))], "late", table)
+        ).result.raiseException()
+
+
 def test_a_new_configuration_changes_limits_and_forgets_idle_locks() -> None:
     table = LockTable()
     cpu, access = WorkerLock("cpu"), WorkerLock("cpu").access(COUNT)

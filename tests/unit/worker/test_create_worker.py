@@ -47,7 +47,7 @@ def settings(*options: str, identity: tuple[str, ...] = ("dir", "m", "w", "p")) 
 @pytest.mark.parametrize(
     ("options", "name", "value"),
     [
-        ([], "keepalive", 600),
+        ([], "keepalive", 30),
         (["-k", "0"], "keepalive", 0),
         (["--umask", "022"], "umask", 0o022),
         (["--umask", "0o77"], "umask", 0o077),

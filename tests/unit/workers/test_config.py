@@ -60,7 +60,7 @@ def test_what_is_said_is_kept() -> None:
     assert (worker.max_builds, worker.missing_timeout, worker.keepalive_interval) == (
         None,
         3600,
-        3600,
+        30,
     )
 
 

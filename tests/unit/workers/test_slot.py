@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from twisted.internet.defer import TimeoutError
 from twisted.internet.error import ConnectionLost
 
 from ci_common.aio import to_deferred
+from ci_master.workers.config import Worker
+from ci_master.workers.slot import LIST_RETRY_S
 from tests.unit.workers.fakes import Bench, FakeSession
 
 
@@ -15,6 +18,20 @@ def attach(bench: Bench, session: FakeSession | None = None) -> FakeSession:
     to_deferred(bench.slot.attach(session)).addBoth(results.append)
     assert results == [None]
     return session
+
+
+def attached(**settings: Any) -> tuple[Bench, FakeSession]:
+    bench = Bench(**settings)
+    return bench, attach(bench)
+
+
+class LostBuild:
+    """A build that is told, perhaps more than once, that its worker is lost."""
+
+    losses = 0
+
+    def lose_worker(self) -> None:
+        self.losses += 1
 
 
 def failure_of(bench: Bench, session: FakeSession) -> Any:
@@ -191,7 +208,7 @@ def test_a_closed_slot_takes_nobody_and_leaves_no_timer() -> None:
     assert bench.clock.getDelayedCalls() == []
 
 
-@pytest.mark.parametrize(("interval", "lost_after"), [(30, 60), (3600, 3660), (100, 160)])
+@pytest.mark.parametrize(("interval", "lost_after"), [(20, 40), (30, 60), (3600, 3630)])
 def test_a_silent_worker_is_let_go_within_two_intervals(interval: int, lost_after: int) -> None:
     bench = Bench(keepalive_interval=interval)
     session = attach(bench)
@@ -217,3 +234,121 @@ def test_a_worker_that_talks_is_not_asked() -> None:
     assert session.did == ["ping", "ping"]
     session.lose()
     assert bench.clock.getDelayedCalls() == []
+
+
+def test_a_builder_taken_away_under_its_build_stays_in_the_list_until_that_ends() -> None:
+    bench, session = attached()
+    seat = bench.slot.take("b", [])
+    bench.slot.set_builders({"c": "cdir"})
+    assert dict(session.told[-1]) == {"b": "bdir", "c": "cdir"}
+    bench.slot.give_back(seat)
+    assert session.told[-1] == [("c", "cdir")]
+    assert not bench.slot.knows("b")
+
+
+def test_a_builder_added_again_under_its_build_is_never_taken_from_the_list() -> None:
+    bench, session = attached()
+    seat = bench.slot.take("b", [])
+    bench.slot.set_builders({})
+    bench.slot.set_builders({"b": "bdir"})
+    assert session.told == [[("b", "bdir")]]
+    bench.slot.give_back(seat)
+    assert session.told == [[("b", "bdir")]]
+    assert bench.slot.knows("b")
+
+
+def test_another_directory_is_told_when_the_build_in_the_old_one_has_ended() -> None:
+    bench, session = attached()
+    seat = bench.slot.take("b", [])
+    bench.slot.set_builders({"b": "elsewhere"})
+    assert session.told == [[("b", "bdir")]]
+    assert not bench.slot.knows("b")  # as it is configured now
+    session.answering = False
+    bench.slot.give_back(seat)
+    assert session.told[-1] == [("b", "elsewhere")]
+    assert not bench.slot.knows("b")  # the worker has not answered yet
+    session.answers[-1].callback(None)
+    assert bench.slot.knows("b")
+    assert bench.changes[-1] is None
+
+
+def test_a_builder_that_is_being_taken_away_gets_no_build_meanwhile() -> None:
+    bench, session = attached()
+    session.answering = False
+    bench.slot.set_builders({})
+    bench.slot.set_builders({"b": "bdir"})  # before the worker has answered
+    assert not bench.slot.knows("b")
+    session.answering = True
+    session.answers[-1].callback(None)
+    assert session.told[-1] == [("b", "bdir")]
+    assert bench.slot.knows("b")
+
+
+def test_a_list_that_the_worker_refused_is_told_again() -> None:
+    bench, session = attached()
+    session.answering = False
+    bench.slot.set_builders({"c": "cdir"})
+    session.answers[-1].errback(OSError("no space left on device"))
+    session.answering = True
+    bench.clock.advance(LIST_RETRY_S)
+    assert session.told[-1] == [("c", "cdir")]
+    assert len(session.told) == 3
+    assert bench.slot.knows("c")
+    bench.slot.close()
+    assert bench.clock.getDelayedCalls() == []
+
+
+def test_a_worker_that_does_not_take_its_list_is_let_go() -> None:
+    bench, session = attached()
+    session.answering = False
+    bench.slot.set_builders({"c": "cdir"})
+    session.answers[-1].errback(TimeoutError())
+    assert session.did[-1] == "close"
+    assert not bench.slot.connected
+
+
+def test_a_seat_of_a_lost_connection_keeps_nothing_in_the_list_of_the_next() -> None:
+    bench, session = attached()
+    seat = bench.slot.take("b", [])
+    session.lose()
+    bench.slot.set_builders({"c": "cdir"})
+    again = FakeSession(clock=bench.clock)
+    attach(bench, again)
+    assert again.told == [[("c", "cdir")]]
+    bench.slot.give_back(seat)
+    assert again.told == [[("c", "cdir")]]
+
+
+def test_a_closed_slot_loses_also_builds_without_a_connection() -> None:
+    bench, session = attached()
+    session.lose()
+    build = LostBuild()
+    bench.slot.running.add(build)
+    bench.slot.close()
+    assert build.losses == 1
+    bench.slot.quarantine()
+    assert bench.clock.getDelayedCalls() == []
+
+
+def test_an_interval_that_changes_counts_at_once() -> None:
+    bench, session = attached(keepalive_interval=600)
+    bench.slot.configure(Worker("w1", "pw", keepalive_interval=10))
+    bench.clock.advance(10)
+    assert session.did == ["ping"]
+    bench.slot.configure(Worker("w1", "pw", keepalive_interval=None))
+    bench.clock.advance(5000)
+    assert session.did == ["ping"]
+
+
+def test_a_worker_that_sends_while_it_owes_an_answer_is_kept() -> None:
+    bench, session = attached(keepalive_interval=10)
+    session.answering = False
+    bench.clock.advance(10)
+    bench.clock.advance(5)
+    session.heard_at = bench.clock.seconds()
+    bench.clock.advance(5)
+    assert session.did == ["ping"]
+    assert bench.slot.connected
+    bench.clock.advance(10)  # silent again
+    bench.clock.advance(10)
+    assert session.did == ["ping", "ping", "close"]

@@ -57,7 +57,7 @@ def _create(commands: "Commands") -> argparse.ArgumentParser:
         help="the master as host[:port] (port 9989; not with --connection-string), "
         "the worker's name and its password",
     )
-    sub.add_argument("-k", "--keepalive", default="600", help="seconds; 0 for none (600)")
+    sub.add_argument("-k", "--keepalive", default="30", help="seconds; 0 for none (30)")
     sub.add_argument("--umask", default="None", help="file mode creation mask, as 0o022 (None)")
     sub.add_argument("--maxdelay", default="300", help="longest wait between connects, s (300)")
     sub.add_argument("--maxretries", default="None", help="give up after so many (None: never)")

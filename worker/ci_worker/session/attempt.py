@@ -10,8 +10,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.spread import pb
 
+from ci_common.liveness import watch_peer
 from ci_worker.session.bot import Bot
-from ci_worker.session.dial import Address, dial, keep_tcp_alive
+from ci_worker.session.dial import Address, dial
 
 #: From the first packet to the answer of the login, which comes after the master has asked all
 #: it wants to know.
@@ -128,7 +129,7 @@ class Attempt:
 
     def keep_tcp_alive(self) -> bool:
         """Ask the system to probe the connection; False if it cannot."""
-        return keep_tcp_alive(self._factory.broker.transport)
+        return watch_peer(self._factory.broker.transport)
 
     async def over(self) -> str:
         """Wait for the end of the connection; why it ended."""

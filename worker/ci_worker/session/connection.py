@@ -34,7 +34,7 @@ _SLOW_LEAST_S, _SLOW_SPREAD_S = 30.0, 30.0
 LONGEST_WAIT_S = 60.0
 
 #: Where the system cannot probe connections and no keepalive is configured.
-_FALLBACK_KEEPALIVE_S = 600.0
+_FALLBACK_KEEPALIVE_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class LoginAs:
 
     name: str
     password: str
-    keepalive_s: float | None = 600
+    keepalive_s: float | None = 30
     max_retries: int | None = None
     longest_wait_s: float = LONGEST_WAIT_S
 

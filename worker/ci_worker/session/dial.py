@@ -1,14 +1,10 @@
 """The ways to reach a master: TCP, TLS, an endpoint string, through an HTTP proxy."""
 
-import socket
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from ci_common.lean import without_tls
-
-_TCP_IDLE_S, _TCP_PROBE_S, _TCP_PROBES = 60, 15, 4
 
 
 @dataclass(frozen=True)
@@ -56,23 +52,3 @@ def dial(reactor: Any, address: Address, factory: Any, timeout_s: float) -> Call
     connecting.addErrback(lambda failure: factory.clientConnectionFailed(None, failure))
     cancel: Callable[[], None] = connecting.cancel
     return cancel
-
-
-def keep_tcp_alive(transport: Any) -> bool:
-    """Let the system probe an idle connection, so that a dead peer is noticed; False if it cannot.
-
-    Source of the option names: tcp(7), Linux manual pages.
-    """
-    try:
-        transport.setTcpKeepAlive(1)
-    except (AttributeError, OSError):
-        return False
-    with suppress(AttributeError, OSError):
-        handle = transport.getHandle()
-        for name, value in (
-            ("TCP_KEEPIDLE", _TCP_IDLE_S),
-            ("TCP_KEEPINTVL", _TCP_PROBE_S),
-            ("TCP_KEEPCNT", _TCP_PROBES),
-        ):
-            handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    return True
