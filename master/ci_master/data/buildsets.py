@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ci_common.results import CANCELLED, worst_status
+from ci_master.data.attempts import Asked, Attempts
 from ci_master.data.context import Context
 from ci_master.data.model import (
     Buildset,
@@ -28,6 +29,7 @@ class Buildsets:
         self._requests = requests
         #: Those not complete, by id.
         self.open: dict[int, Buildset] = {}
+        self.attempts = Attempts(context, self.open)
 
     async def add(
         self,
@@ -46,12 +48,26 @@ class Buildsets:
     ) -> tuple[int, dict[int, int]]:
         """Ask for a build on each of the builders, of the same sources.
 
+        Where an earlier attempt of the parent's build asked for just that, this is not asked for
+        again: what came of it, or still does, is the answer.
+
         :param sourcestamps: dicts with branch, revision, repository, project, codebase and
             patch (body, level, author, comment, subdir), or ids of existing ones.
         :returns: the buildset's id and builder id -> request id, once they are stored.
         """
         context = self._context
         stamps = await self._sourcestamps.resolve(list(sourcestamps))
+        if parent_buildid is not None and rebuilt_buildid is None:
+            asked = Asked.of(
+                scheduler=scheduler,
+                waited_for=waited_for,
+                builderids=builderids,
+                ssids=[stamp["ssid"] for stamp in stamps],
+                properties=properties or {},
+            )
+            found = await self.attempts.take_over(parent_buildid, asked)
+            if found is not None:
+                return found
         store, now = context.store, context.now()
         buildset = Buildset(
             id=store.next_id(schema.buildsets),

@@ -58,7 +58,7 @@ class Data:
         self.requests = Requests(context)
         self.buildsets = Buildsets(context, self.sourcestamps, self.requests)
         self.requests.buildsets = self.buildsets
-        self.builds = Builds(context, self.builders)
+        self.builds = self.buildsets.attempts.builds = Builds(context, self.builders)
         self.steps = Steps(context)
         self.logs = Logs(context)
         self.test_results = TestResults(context)
@@ -226,6 +226,8 @@ class _Loaded:
         stamps: dict[int, list[dict[str, Any]]] = {}
         for buildsetid, stamp in loading.stamps_of_open_buildsets(tx):
             stamps.setdefault(buildsetid, []).append(stamp)
+        rows = loading.open_buildsets(tx)
+        parents = loading.parents_of_open_buildsets(tx)
         return [
             Buildset(
                 id=row.id,
@@ -238,8 +240,9 @@ class _Loaded:
                 rebuilt_buildid=row.rebuilt_buildid,
                 sourcestamps=stamps.get(row.id, []),
                 properties=properties_from_json(row.properties_json),
+                parent_requestid=parents.get(row.parent_buildid),
             )
-            for row in loading.open_buildsets(tx)
+            for row in rows
         ]
 
     def _requests(self, tx: Connection) -> list[Request]:

@@ -260,6 +260,8 @@ class Buildset:
     #: SKIPPED, which is no success, for as long as nothing of it ran.
     open_requests: set[int] = field(default_factory=set)
     worst: int = SKIPPED
+    #: The request of the build that triggered it, if that is known.
+    parent_requestid: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The REST resource."""

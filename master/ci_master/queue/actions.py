@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 from ci_common.faults import Refused
 from ci_common.numbers import whole_number
-from ci_common.results import CANCELLED
 from ci_master.data.actions import OWNER, REASON
 from ci_master.data.arguments import MOST_32, Argument, Arguments, Whole, shown
 from ci_master.storage import reads_builds, reads_requests
@@ -35,11 +34,8 @@ def register(queue: "Queue", data: Any) -> None:
         request = await _open_request(data, key)
         if request is None:
             return
-        if not queue.runs.stop(request.id, _reason(args)):
-            if request.claimed:
-                raise Refused(409, f"request {key} is worked on by another master")
-            queue.board.remove(request)
-            data.requests.complete([request.id], CANCELLED)
+        if not queue.cancel(request, _reason(args)):
+            raise Refused(409, f"request {key} is worked on by another master")
 
     async def set_priority(key: Any, args: dict[str, Any]) -> None:
         request = await _open_request(data, key)

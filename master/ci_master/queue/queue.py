@@ -10,12 +10,14 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from ci_common.aio import spawn, to_deferred
+from ci_common.results import CANCELLED
 from ci_master.builds.builder import Builder
 from ci_master.builds.locks import LockTable
 from ci_master.data.model import Request, WaitReason
 from ci_master.queue import actions
 from ci_master.queue.backoff import Backoff
 from ci_master.queue.board import Board
+from ci_master.queue.children import Children
 from ci_master.queue.collapse import Collapser
 from ci_master.queue.matcher import Matcher, Start
 from ci_master.queue.reasons import Reasons
@@ -66,7 +68,8 @@ class Queue(Service):
         )
         self.collapser = Collapser(data, self.board, master)
         self.reasons = Reasons(data, self.board, self._matcher, registry, clock)
-        self.reasons.is_held = lambda: self._held
+        self.reasons.is_held = lambda: self._held or self._draining
+        self.children = self.reasons.children = Children(data, self.cancel)
         self.sweep = Sweep(clock, self._sweep, interval_s=SWEEP_S)
         self._dirty: dict[str, None] = {}
         self._dirty_slots: dict[WorkerSlot, None] = {}
@@ -74,6 +77,7 @@ class Queue(Service):
         self._next_pass: IDelayedCall | None = None
         self._one_pass = DeferredLock()
         self._held = False
+        self._draining = False
         self._undo: list[Any] = []
         self._take_config(config)
         actions.register(self, data)
@@ -93,10 +97,16 @@ class Queue(Service):
         self._look_at(builders)
 
     def _may_start(self) -> Iterable[Request]:
-        """What waits, save what has a seat already or rests."""
-        taken, resting = self.runs.active, self._backoff.resting
-        waiting = self._data.requests.waiting.values()
-        return [one for one in waiting if one.id not in taken and one.id not in resting]
+        """What waits and may be in line."""
+        return [one for one in self._data.requests.waiting.values() if self._may_wait(one)]
+
+    def _may_wait(self, request: Request) -> bool:
+        """Whether a request may be in line: it has no seat and no rest, and nobody holds it."""
+        if request.id in self.runs.active or request.id in self._backoff.resting:
+            return False
+        if self._draining:  # what builds under way wait for must be built
+            return self.children.is_awaited(request)
+        return not self.children.is_left(request)
 
     # -- the service
 
@@ -111,11 +121,14 @@ class Queue(Service):
             bus.subscribe(("buildrequests", None, "claimed"), self._gone),
             bus.subscribe(("buildrequests", None, "complete"), self._complete),
             bus.subscribe(("builds", None, "new"), self._build_began),
+            bus.subscribe(("builds", None, "finished"), self._build_ended),
+            bus.subscribe(("buildsets", None, "taken_over"), self._taken_over),
         ]
         self._undo = [one.stop for one in subscriptions]
         self._undo.append(self._registry.on_change(self._slot_changed))
         self._undo.append(self._locks.on_change(lambda lock: self._look_at(self._matcher.stuck)))
         self._held = False
+        self.children.begin()
         self.sweep.startService()
 
     def stopService(self) -> Deferred[None]:
@@ -141,13 +154,14 @@ class Queue(Service):
         self.reasons.close()
 
     def hold(self) -> None:
-        """Start no more builds, until :meth:`release`."""
-        self._held = True
+        """Start no more builds but those that builds under way wait for, until :meth:`release`."""
+        self._draining = True
+        self.configure(self.board.builders)
 
     def release(self) -> None:
         """Start builds again."""
-        self._held = False
-        self._look_at(self.board.builders)
+        self._draining = False
+        self.configure(self.board.builders)
 
     def drain(self) -> Deferred[None]:
         """Start no more builds; fires when those under way have ended."""
@@ -160,6 +174,7 @@ class Queue(Service):
         request = self._data.requests.waiting.get(message["buildrequestid"])
         if request is None:
             return
+        self.children.take(request)
         builder = self.board.builder_of(request)
         if builder is None:
             self._arrive(request)
@@ -189,13 +204,13 @@ class Queue(Service):
 
     def _arrive(self, request: Request) -> None:
         """Put a request that waits in line."""
-        if request.id in self.runs.active or request.id in self._backoff.resting:
+        if self._data.requests.waiting.get(request.id) is not request:
             return
-        if self._data.requests.waiting.get(request.id) is request:
+        if self._may_wait(request):
             name = self.board.add(request)
             if name is not None:
                 self._look_at([name])
-            self.reasons.refresh_soon(request)
+        self.reasons.refresh_soon(request)
 
     def _waits_again(self, key: Any, message: Mapping[str, Any]) -> None:
         request = self._data.requests.waiting.get(message["buildrequestid"])
@@ -211,6 +226,35 @@ class Queue(Service):
         request_id = message["buildrequestid"]
         self._backoff.forget(request_id)
         self.board.remove_id(message["builderid"], request_id)
+        self.children.parent_ended(request_id)
+
+    def _build_ended(self, key: Any, message: Mapping[str, Any]) -> None:
+        """Where it was cut off, what it waited for is not begun without it."""
+        for child in self.children.of(message["buildrequestid"]):
+            if not child.claimed:
+                self.board.remove(child)
+                self.reasons.refresh_soon(child)
+
+    def _taken_over(self, key: Any, message: Mapping[str, Any]) -> None:
+        """The next build of a request has asked for what an earlier one triggered."""
+        buildset = self._data.buildsets.open.get(message["bsid"])
+        for request_id in sorted(buildset.open_requests) if buildset is not None else ():
+            request = self._data.requests.waiting.get(request_id)
+            if request is not None:
+                self._arrive(request)
+
+    def cancel(self, request: Request, reason: str) -> bool:
+        """End an open request, by stopping its build if it has one.
+
+        :returns: False if another master works on it.
+        """
+        if self.runs.stop(request.id, reason):
+            return True
+        if request.claimed:
+            return False
+        self.board.remove(request)
+        self._data.requests.complete([request.id], CANCELLED)
+        return True
 
     def _build_began(self, key: Any, message: Mapping[str, Any]) -> None:
         self.runs.build_began(message["buildrequestid"])

@@ -12,6 +12,7 @@ from ci_common.aio import spawn
 from ci_master.builds.builder import Builder
 from ci_master.data.model import Request, WaitReason
 from ci_master.queue.board import Board
+from ci_master.queue.children import Children
 from ci_master.queue.choosing import rendered_locks
 from ci_master.queue.match import MatchContext, plain_locks, why_not
 from ci_master.queue.matcher import Matcher
@@ -56,6 +57,7 @@ class Reasons:
         self._clock = clock
         self._wanted: dict[int, Request] = {}
         self._timer: IDelayedCall | None = None
+        self.children: Children | None = None  # set by the queue
         #: whether no builds are started; told as the reason then
         self.is_held: Callable[[], bool] = lambda: False
 
@@ -112,6 +114,11 @@ class Reasons:
         builder = self._board.builder_of(request)
         if builder is None:
             return self._not_configured(request)
+        if self.children is not None and self.children.is_left(request):
+            parent = request.buildset.parent_requestid
+            link = (f"request {parent}", f"/buildrequests/{parent}")
+            text = "The build that waits for it was cut off; that is built again first"
+            return WaitReason("held", text, (link,))
         if self.is_held():
             return WaitReason("held", "The master is shutting down, and starts no more builds")
         context = self._matcher.context(builder)

@@ -94,6 +94,10 @@ class Triggerable(ReconfigurableBaseScheduler):
                 results.callback((SKIPPED, {}))  # no builder is left to build
             elif bsid in self._ended:
                 results.callback((self._ended[bsid], requests))
+            elif bsid not in self.site.data.buildsets.open:
+                # An earlier attempt of the build had it done.
+                buildset = await self.site.master.data.get(("buildsets", str(bsid)))
+                results.callback((buildset["results"], requests))
             else:
                 self._waiting[bsid] = (results, requests)
             return bsid, requests

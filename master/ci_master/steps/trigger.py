@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from twisted.internet.defer import gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from ci_common.aio import call_override, spawn, to_deferred
 from ci_common.faults import Refused
@@ -12,6 +13,7 @@ from ci_common.results import (
     ALL_RESULTS,
     CANCELLED,
     EXCEPTION,
+    RETRY,
     SKIPPED,
     SUCCESS,
     statusToString,
@@ -105,6 +107,7 @@ class Trigger(BuildStep):
         self._results: list[int] = []
         self._problem: str | None = None
         self._ended_requests: set[int] = set()
+        self._outcome: Deferred[int] = Deferred()
 
     # -- what may be overridden
 
@@ -159,12 +162,22 @@ class Trigger(BuildStep):
     # -- running
 
     def interrupt(self, reason: Any) -> Any:
-        """Stop it; what it triggered and waits for is cancelled."""
+        """Stop it; what it triggered and waits for is cancelled.
+
+        Where the build's worker or master is lost, the build's next attempt goes on waiting.
+        """
         result = super().interrupt(reason)
         if self.running and self.waitForFinish and not self.ended:
             self.ended = True
-            self._cancel(self.brids)
+            if self._is_retried():
+                self._outcome.callback(RETRY)
+            else:
+                self._cancel(self.brids)
         return result
+
+    def _is_retried(self) -> bool:
+        """Whether the build has lost its worker, and nobody stopped it: it is built again."""
+        return self.build.lost and not self.build.stopped
 
     def _cancel(self, brids: Sequence[int]) -> None:
         actions = self.build.services.data.actions
@@ -194,10 +207,23 @@ class Trigger(BuildStep):
             return EXCEPTION
         if not self.waitForFinish:
             self._let_go(triggered)
-            return CANCELLED if self.stopped else SUCCESS
-        overall = await self._wait(triggered)
+            return self._result(SUCCESS)
+        self._wait(triggered).addBoth(self._over)
+        overall = await self._outcome
         self.ended = True
-        return CANCELLED if self.stopped else overall
+        return self._result(overall)
+
+    def _over(self, result: Any) -> None:
+        """All that was waited for has ended, or could not be shown."""
+        if not self._outcome.called:
+            self._outcome.callback(result)
+        elif isinstance(result, Failure):
+            self.logger.failure("waiting for triggered builds", failure=result)
+
+    def _result(self, result: int) -> int:
+        if self.stopped:
+            return RETRY if self._is_retried() else CANCELLED
+        return result
 
     async def _schedulers(self) -> list[tuple[str, Any, bool]]:
         """What an author's method says: names, properties, whether they do not matter."""
@@ -233,23 +259,29 @@ class Trigger(BuildStep):
         for brid in brids.values():
             self.brids.append(brid)
             await self.addURL(f"{name} #{brid}", f"{base}#/buildrequests/{brid}")
-        if self.stopped and self.waitForFinish:
+        if self.stopped and self.waitForFinish and not self._is_retried():
             self._cancel(list(brids.values()))
         self.updateSummary()
         return done
 
-    async def _wait(self, triggered: Sequence[tuple[bool, Any]]) -> int:
+    def _wait(self, triggered: Sequence[tuple[bool, Any]]) -> Deferred[int]:
         """Wait for all, showing each as it ends; the worst result of those that matter.
 
         SKIPPED if nothing of those that matter ran, as where all were collapsed.
         """
+
+        def overall(ended: Sequence[int]) -> int:
+            both = zip(triggered, ended, strict=True)
+            results = [result for (unimportant, _), result in both if not unimportant]
+            return worst_of(results, SKIPPED) if results else SUCCESS
+
         shown = [to_deferred(self._show_when_done(done)) for _, done in triggered]
-        ended = zip(triggered, await gatherResults(shown), strict=True)
-        results = [result for (unimportant, _), result in ended if not unimportant]
-        return worst_of(results, SKIPPED) if results else SUCCESS
+        return gatherResults(shown).addCallback(overall)
 
     async def _show_when_done(self, done: Any) -> int:
         results, brids = await done
+        if self._outcome.called:
+            return int(results)  # this step has ended
         for brid in brids.values():
             self._ended_requests.add(brid)
             await self._show_builds(brid)

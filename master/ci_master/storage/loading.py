@@ -30,6 +30,16 @@ def open_buildsets(tx: Connection) -> Sequence[Row[Any]]:
     return tx.execute(select(t).where(~t.c.complete).order_by(t.c.id)).all()
 
 
+def parents_of_open_buildsets(tx: Connection) -> dict[int | None, int]:
+    """Build id -> id of its request, for builds that triggered buildsets not complete yet."""
+    sets, b = schema.buildsets, schema.builds
+    parents = select(sets.c.parent_buildid).where(
+        ~sets.c.complete, sets.c.parent_buildid.is_not(None)
+    )
+    found = tx.execute(select(b.c.id, b.c.buildrequestid).where(b.c.id.in_(parents)))
+    return {buildid: requestid for buildid, requestid in found}
+
+
 def requests_of_open_buildsets(tx: Connection) -> Sequence[Row[Any]]:
     """All requests, also complete ones, of buildsets that are not complete."""
     t, sets = schema.buildrequests, schema.buildsets

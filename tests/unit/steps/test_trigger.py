@@ -8,7 +8,7 @@ import pytest
 from twisted.internet.defer import Deferred, succeed
 
 from ci_common.faults import ConfigError, Refused
-from ci_common.results import CANCELLED, EXCEPTION, FAILURE, SKIPPED, SUCCESS, WARNINGS
+from ci_common.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SKIPPED, SUCCESS, WARNINGS
 from ci_master.builds.properties import Interpolate, Properties, Property
 from ci_master.steps.trigger import Trigger
 from tests.fakes.builds import Ran, StepHarness
@@ -257,6 +257,36 @@ def test_a_stop_while_requests_are_added_cancels_them_too() -> None:
     assert [name for name, _ in schedulers.asked] == ["a"]
     schedulers.end("a", CANCELLED)
     assert ran.result == CANCELLED
+
+
+def test_a_build_that_loses_its_worker_leaves_what_it_triggered_to_its_next_attempt() -> None:
+    schedulers = Schedulers()
+    ran = schedulers.start(Trigger(schedulerNames=["a", "b"], waitForFinish=True))
+    schedulers.end("a", SUCCESS)
+    ran.build.lose_worker()
+    assert (ran.result, schedulers.cancelled) == (RETRY, [])
+    before = dict(ran.urls)
+    schedulers.end("b", SUCCESS)
+    assert ran.urls == before
+
+
+def test_a_build_that_loses_its_worker_while_requests_are_added_keeps_them() -> None:
+    schedulers = Schedulers()
+    schedulers.adding = Deferred()
+    ran = schedulers.start(Trigger(schedulerNames=["a", "b"], waitForFinish=True))
+    ran.build.lose_worker()
+    schedulers.adding.callback((50, {7: 100}))
+    assert (ran.result, schedulers.cancelled) == (RETRY, [])
+    assert [name for name, _ in schedulers.asked] == ["a"]
+
+
+def test_a_stop_stays_a_stop_when_the_worker_is_lost_after_it() -> None:
+    schedulers = Schedulers()
+    ran = schedulers.start(Trigger(schedulerNames=["a"], waitForFinish=True))
+    ran.build.stop("enough")
+    ran.build.lose_worker()
+    schedulers.end("a", CANCELLED)
+    assert (ran.result, schedulers.cancelled) == (CANCELLED, [100])
 
 
 def test_a_scheduler_that_does_not_exist_is_named_and_nothing_stays_triggered() -> None:
