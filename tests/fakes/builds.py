@@ -225,8 +225,11 @@ class FakeChanges:
     def __init__(self, by_stamp: Mapping[int, list[dict[str, Any]]]) -> None:
         self._by_stamp = by_stamp
 
-    async def of_sourcestamps(self, ssids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
-        return {ssid: self._by_stamp[ssid] for ssid in ssids if ssid in self._by_stamp}
+    async def of_build(
+        self, builderid: int, number: int, request_ids: Sequence[int]
+    ) -> tuple[list[int], list[dict[str, Any]]]:
+        found = [change for changes in self._by_stamp.values() for change in changes]
+        return [change["changeid"] for change in found], found
 
 
 class FakeTestResults:

@@ -102,6 +102,7 @@ class FakeMaster:
             "parent_buildid": None,
             "sourcestamps": [{**STAMP, **stamp}],
         }
+        things["buildsets", bsid, "changes"] = [{"author": "ann"}]
         things["buildsets", bsid, "properties"] = {"owner": ("dara", "Force")}
         things["builds", id, "changes"] = [{"author": "ann"}]
         things["builds", id, "properties"] = self.properties

@@ -55,6 +55,7 @@ class FakeBuildsets:
         parent_relationship: str | None = None,
         rebuilt_buildid: int | None = None,
         priority: int = 0,
+        changeids: Sequence[int] = (),
     ) -> tuple[int, dict[int, int]]:
         args = dict(locals())
         del args["self"]
@@ -139,6 +140,8 @@ class FakeChanges:
         self.added: list[dict[str, Any]] = []
         self.stored: dict[int, dict[str, Any]] = {}
         self.reads = 0
+        #: what a test says that a buildset was asked for
+        self.of_buildsets: dict[int, list[int]] = {}
 
     async def add(self, **fields: Any) -> int:
         self.added.append(fields)
@@ -147,6 +150,9 @@ class FakeChanges:
     async def get_many(self, ids: Sequence[int]) -> list[dict[str, Any]]:
         self.reads += 1
         return [self.stored[id] for id in sorted(ids) if id in self.stored]
+
+    async def of_buildset(self, buildsetid: int) -> list[int]:
+        return list(self.of_buildsets.get(buildsetid, ()))
 
     def happen(self, number: int = 1, **fields: Any) -> dict[str, Any]:
         """A change, stored and announced."""
@@ -210,6 +216,7 @@ class FakeSite:
             builders=SimpleNamespace(
                 by_name={row.name: row for row in rows}, by_id={row.id: row for row in rows}
             ),
+            builds=SimpleNamespace(running={}),
             buildsets=self.buildsets,
             changes=self.changes,
             schedulers=self.schedulers,

@@ -11,7 +11,11 @@ from sqlalchemy import inspect, text
 from ci_master.storage import engine as engines
 from ci_master.storage import migrate
 from ci_master.storage.engine import DatabaseUnusable, one_off_engine
-from ci_master.storage.migrations.versions import v0001_first_tables, v0002_leases
+from ci_master.storage.migrations.versions import (
+    v0001_first_tables,
+    v0002_leases,
+    v0003_build_changes,
+)
 from ci_master.storage.schema import SCHEMA_VERSION, metadata
 
 
@@ -27,6 +31,7 @@ def test_the_migrations_lead_to_the_tables(database_url: str, basedir: str) -> N
         with Operations.context(context):
             v0001_first_tables.upgrade()
             v0002_leases.upgrade()
+            v0003_build_changes.upgrade()
         assert compare_metadata(context, metadata) == []
     engine.dispose()
 
@@ -48,7 +53,15 @@ def test_a_database_of_the_first_release_is_upgraded_with_what_is_in_it(
             text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
         )
         connection.execute(text("INSERT INTO alembic_version VALUES ('0001')"))
-        connection.execute(text("INSERT INTO masters VALUES (7, 'host:/srv', true, 1)"))
+        for statement in (
+            "INSERT INTO masters VALUES (7, 'host:/srv', true, 1)",
+            "INSERT INTO builders (id, name, tags_json) VALUES (1, 'b', '[]')",
+            "INSERT INTO buildsets (id, reason, submitted_at, complete, properties_json)"
+            " VALUES (3, 'why', 5, false, '{}')",
+            "INSERT INTO buildrequests (id, buildsetid, builderid, priority, submitted_at,"
+            " waited_for, complete, results) VALUES (4, 3, 1, 0, 5, false, false, -1)",
+        ):
+            connection.execute(text(statement))
     with pytest.raises(DatabaseUnusable, match="upgrade-master"):
         migrate.check_version(database_url, basedir)
     assert "from version 0001" in migrate.upgrade(database_url, basedir)
@@ -56,6 +69,8 @@ def test_a_database_of_the_first_release_is_upgraded_with_what_is_in_it(
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
         assert connection.execute(text("SELECT id, name FROM masters")).all() == [(7, "host:/srv")]
+        query = text("SELECT id, buildsetid, collapsed_into FROM buildrequests")
+        assert connection.execute(query).all() == [(4, 3, None)]
     engine.dispose()
 
 
@@ -107,7 +122,7 @@ def test_a_missing_file_says_how_to_make_it(basedir: str) -> None:
 
 
 def test_the_version_is_that_of_the_last_migration() -> None:
-    assert v0002_leases.revision == SCHEMA_VERSION
+    assert v0003_build_changes.revision == SCHEMA_VERSION
 
 
 def _set_version(url: str, basedir: str, version: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Connection, Engine, insert
 
 from ci_master.storage import (
+    build_changes,
     reads_builds,
     reads_changes,
     reads_requests,
@@ -126,11 +127,12 @@ def test_builds_are_found_by_change_and_by_the_build_that_triggered_them(tx: Con
 
 def test_the_changes_of_a_build_are_those_since_the_last_success(tx: Connection) -> None:
     # builder 2 built change 1 (result 1), change 3 (result 0) and change 3 again
-    assert reads_builds.changes_of(tx, 3) == [3]
+    assert build_changes.of_build(tx, 3).all == [3]
     tx.execute(schema.builds.update().where(schema.builds.c.id == 1).values(results=0))
-    assert reads_builds.changes_of(tx, 3) == [2, 3]
-    assert reads_builds.changes_of(tx, 5) == []
-    assert reads_builds.changes_of(tx, 99) == []
+    assert build_changes.of_build(tx, 3).all == [2, 3]
+    # What is built again is still what was asked for, though it was built well before.
+    assert build_changes.of_build(tx, 5).all == [3]
+    assert build_changes.of_build(tx, 99).all == ()
 
 
 def test_requests_carry_the_properties_of_their_buildset_if_asked(tx: Connection) -> None:

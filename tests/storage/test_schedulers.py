@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from ci_common.results import SUCCESS
+from ci_common.results import SKIPPED, SUCCESS
 from ci_master.data.builders import BuilderSpec
 from ci_master.data.service import Site
 from ci_master.schedulers.actions import register_actions
@@ -100,6 +100,7 @@ def test_a_tree_stable_timer_survives_a_crash(desk: Desk) -> None:
     assert requests(desk) == []
     desk.reactor.advance(30)
     assert requests(desk) == [("s", 1, ["r2"])]
+    assert desk.run(desk.data.changes.of_buildset(1)) == [1, 2]
     assert desk.run(desk.data.scheduler_changes.pending(1)) == []
 
 
@@ -119,11 +120,24 @@ def test_an_interval_survives_a_crash(desk: Desk) -> None:
 def test_a_dependent_scheduler_follows_the_end_of_a_buildset(desk: Desk) -> None:
     upstream = SingleBranchScheduler("up", builderNames=["b1"], branch="main")
     start(desk, upstream, Dependent("down", upstream, ["b2"]))
-    change(desk)
-    [request] = list(desk.data.requests.open.values())
-    desk.run(desk.data.requests.claim([request.id]))
-    desk.data.requests.complete([request.id], SUCCESS)
-    assert requests(desk) == [("down", 2, ["r"])]
+    first = change(desk, revision="q")
+    second = change(desk)
+    for request in list(desk.data.requests.open.values()):
+        desk.run(desk.data.requests.claim([request.id]))
+    of_first, of_second = list(desk.data.requests.open)
+    # The first request was collapsed into the second one, which stands for both changes.
+    desk.data.requests.complete([of_second], SUCCESS)
+    desk.data.requests.complete([of_first], SKIPPED, collapsed_into=of_second)
+    for _ in range(1000):  # the scheduler reads before it asks
+        if ("down", 2, ["r"]) in requests(desk):
+            break
+        desk.run(desk.store.read(lambda tx: None))
+    (bsid,) = (
+        request.buildset.id
+        for request in desk.data.requests.open.values()
+        if request.buildset.sourcestamps[0]["revision"] == "r"
+    )
+    assert desk.run(desk.data.changes.of_buildset(bsid)) == [first, second]
 
 
 def test_a_trigger_hears_of_the_end(desk: Desk) -> None:

@@ -130,27 +130,21 @@ class BuildFacts(PropertiesMixin):
         return blamelist(self.sources)
 
     async def _find_sources(self) -> None:
-        """Put together the source stamps of all requests and the changes that led to them."""
+        """Put together the source stamps of all requests and the changes of the build."""
         stamps: dict[str, dict[str, Any]] = {}
-        wanted: dict[str, list[int]] = {}
         for request in self.request_rows:
             for stamp in request.buildset.sourcestamps:
-                codebase = stamp["codebase"]
-                stamps.setdefault(codebase, stamp)
-                ids = wanted.setdefault(codebase, [])
-                if stamp["ssid"] not in ids:
-                    ids.append(stamp["ssid"])
-        ids = [ssid for found in wanted.values() for ssid in found]
-        changes = await self.services.data.changes.of_sourcestamps(ids) if ids else {}
-        self.sources = [
-            SourceStamp(
-                stamp,
-                [
-                    Change.from_json(change)
-                    for ssid in wanted[codebase]
-                    for change in changes.get(ssid, ())
-                ],
+                stamps.setdefault(stamp["codebase"], stamp)
+        found: list[Change] = []
+        if stamps:
+            row = self.row
+            asked, changes = await self.services.data.changes.of_build(
+                row.builderid, row.number, [request.id for request in self.request_rows]
             )
+            found = [Change.from_json(change) for change in changes]
+            row.asked_changes = [change for change in changes if change["changeid"] in asked]
+        self.sources = [
+            SourceStamp(stamp, [change for change in found if change.codebase == codebase])
             for codebase, stamp in stamps.items()
         ]
         self.properties.sourcestamps = [stamp.asDict() for stamp in self.sources]

@@ -45,6 +45,7 @@ class Buildsets:
         parent_relationship: str | None = None,
         rebuilt_buildid: int | None = None,
         priority: int = 0,
+        changeids: Sequence[int] = (),
     ) -> tuple[int, dict[int, int]]:
         """Ask for a build on each of the builders, of the same sources.
 
@@ -53,6 +54,7 @@ class Buildsets:
 
         :param sourcestamps: dicts with branch, revision, repository, project, codebase and
             patch (body, level, author, comment, subdir), or ids of existing ones.
+        :param changeids: the changes because of which it is asked for.
         :returns: the buildset's id and builder id -> request id, once they are stored.
         """
         context = self._context
@@ -86,6 +88,10 @@ class Buildsets:
             link = {"buildsetid": buildset.id, "sourcestampid": ssid}
             table = schema.buildset_sourcestamps
             store.insert(table, {"id": store.next_id(table), **link})
+        for changeid in dict.fromkeys(changeids):
+            cause = {"buildsetid": buildset.id, "changeid": changeid}
+            table = schema.buildset_changes
+            store.insert(table, {"id": store.next_id(table), **cause})
         requests = [
             Request(
                 id=store.next_id(schema.buildrequests),
@@ -190,8 +196,13 @@ class Requests:
             self._context.store.update(schema.buildrequests, id, values)
             self._tell(request, "unclaimed")
 
-    def complete(self, ids: Iterable[int], results: int) -> None:
-        """End requests with this result; their buildsets, where they were the last."""
+    def complete(
+        self, ids: Iterable[int], results: int, *, collapsed_into: int | None = None
+    ) -> None:
+        """End requests with this result; their buildsets, where they were the last.
+
+        :param collapsed_into: the request that does their work as well.
+        """
         for id in ids:
             request = self.open.pop(id, None)
             if request is None:
@@ -200,7 +211,13 @@ class Requests:
             request.complete = True
             request.complete_at = self._context.now()
             request.results = results
-            values = {"complete": True, "complete_at": request.complete_at, "results": results}
+            values: dict[str, Any] = {
+                "complete": True,
+                "complete_at": request.complete_at,
+                "results": results,
+            }
+            if collapsed_into is not None:
+                values["collapsed_into"] = collapsed_into
             self._context.store.update(schema.buildrequests, id, values)
             if waited and results == CANCELLED:
                 self._tell(request, "cancel")

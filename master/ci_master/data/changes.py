@@ -10,8 +10,8 @@ from ci_master.data.arguments import Argument, Arguments, Json, ListOf, Number, 
 from ci_master.data.context import Context
 from ci_master.data.model import PropertyDict, properties_as_json
 from ci_master.data.sourcestamps import SourceStamps
+from ci_master.storage import build_changes, schema
 from ci_master.storage import changes as rows
-from ci_master.storage import schema
 
 _LONGEST_NAME = 255
 #: The first and the last moment that a calendar holds in every time zone.
@@ -125,7 +125,7 @@ class Changes:
 
         def store(tx: Connection) -> dict[str, Any]:
             stamp = finder(tx)
-            parent = rows.latest_of_branch(tx, change["branch"], change["codebase"])
+            parent = rows.latest_of(tx, change)
             tx.execute(insert(schema.changes), _row(changeid, change, stamp["ssid"], parent))
             return {**stamp, "parent": parent}
 
@@ -153,13 +153,24 @@ class Changes:
             return []
         return await self._context.store.read(lambda tx: rows.get_many(tx, list(ids)))
 
-    async def of_sourcestamps(self, ssids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
-        """The changes that led to these source stamps, by source stamp, oldest first."""
-        found = await self._context.store.read(lambda tx: rows.of_sourcestamps(tx, list(ssids)))
-        by_stamp: dict[int, list[dict[str, Any]]] = {}
-        for change in found:
-            by_stamp.setdefault(change["sourcestamp"]["ssid"], []).append(change)
-        return by_stamp
+    async def of_build(
+        self, builderid: int, number: int, request_ids: Sequence[int]
+    ) -> tuple[Sequence[int], list[dict[str, Any]]]:
+        """The ids of the changes that a build was asked for, and all that it has, oldest first.
+
+        :param number: the number of the build, which need not be stored yet.
+        :param request_ids: the requests that it answers.
+        """
+
+        def read(tx: Connection) -> tuple[Sequence[int], list[dict[str, Any]]]:
+            found = build_changes.of_requests(tx, builderid, number, request_ids)
+            return found.asked, rows.get_many(tx, list(found.all))
+
+        return await self._context.store.read(read)
+
+    async def of_buildset(self, buildsetid: int) -> list[int]:
+        """The ids of the changes that a buildset was asked for."""
+        return await self._context.store.read(lambda tx: build_changes.of_buildset(tx, buildsetid))
 
 
 def _row(changeid: int, change: dict[str, Any], ssid: int, parent: int | None) -> dict[str, Any]:

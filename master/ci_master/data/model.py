@@ -373,6 +373,8 @@ class BuildRow:
     locks_duration_s: int = 0
     properties: PropertyDict = field(default_factory=dict)
     steps: list[StepRow] = field(default_factory=list)
+    #: REST dicts of the changes that it was asked for, while it runs.
+    asked_changes: list[dict[str, Any]] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """The REST resource, without its properties."""

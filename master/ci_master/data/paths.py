@@ -99,6 +99,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _endpoint("buildset", COLLECTION, "/buildsets"),
     _endpoint("change", SINGLE, "/changes/n:changeid"),
     _endpoint("change", COLLECTION, "/changes", "/sourcestamps/n:ssid/changes",
+              "/buildsets/n:bsid/changes",
               *_below(_BUILDS, "/changes")),
     _endpoint("changesource", SINGLE, "/changesources/n:changesourceid",
               "/masters/n:masterid/changesources/n:changesourceid"),

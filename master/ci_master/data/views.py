@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy.engine import Connection
 
+from ci_master.storage import build_changes
 from ci_master.storage import views_builds as _builds
 from ci_master.storage import views_changes as _changes
 from ci_master.storage import views_logs as _logs
@@ -131,13 +132,14 @@ class Views:
                 log = next((log for log in step.logs if log.type in "st"), None)
                 if log is not None and log.num_lines:
                     tails[log.id] = _logs.tail(tx, log, tail_lines, WHOLE_LINES)
-            changes = _changes.of_stamps(tx, [stamp.id for stamp in detail.build.stamps])
-            newest = {change.stampid: change for change in sorted(changes, key=lambda c: c.id)}
+            of_stamps = _changes.of_stamps(tx, [stamp.id for stamp in detail.build.stamps])
+            newest = {change.stampid: change for change in sorted(of_stamps, key=lambda c: c.id)}
             for stamp in detail.build.stamps:
                 change = newest.get(stamp.id)
                 if change is not None:
                     stamp.changeid, stamp.author = change.id, change.author
                     stamp.subject, stamp.revlink = change.subject, change.revlink
+            changes = _changes.by_ids(tx, build_changes.of_build(tx, detail.build.id).all)
             return detail, tails, changes
 
         return await self._read(work)

@@ -6,7 +6,7 @@ from ci_common.faults import Refused
 from ci_common.numbers import whole_number
 from ci_master.data.actions import OWNER, REASON
 from ci_master.data.arguments import MOST_32, Argument, Arguments, Whole, shown
-from ci_master.storage import reads_builds, reads_requests
+from ci_master.storage import build_changes, reads_builds, reads_requests
 
 if TYPE_CHECKING:
     from ci_master.queue.queue import Queue
@@ -68,19 +68,20 @@ async def rebuild_build(data: Any, build_id: int) -> tuple[int, dict[int, int]]:
     :raises Refused: 404, if there is no such build.
     """
 
-    def find(tx: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]] | None:
+    def find(tx: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], list[int]] | None:
         build = reads_builds.get(tx, build_id)
         request = reads_requests.request(tx, build["buildrequestid"]) if build else None
         buildset = reads_requests.buildset(tx, request["buildsetid"]) if request else None
         if build is None or buildset is None:
             return None
         properties = reads_requests.set_properties(tx, [buildset["bsid"]])
-        return build, buildset, properties.get(buildset["bsid"], {})
+        asked = build_changes.of_build(tx, build_id).asked
+        return build, buildset, properties.get(buildset["bsid"], {}), list(asked)
 
     found = await data.store.read(find)
     if found is None:
         raise Refused(404, f"there is no build {build_id}")
-    build, buildset, properties = found
+    build, buildset, properties, changeids = found
     made: tuple[int, dict[int, int]] = await data.buildsets.add(
         builderids=[build["builderid"]],
         sourcestamps=[stamp["ssid"] for stamp in buildset["sourcestamps"]],
@@ -91,6 +92,7 @@ async def rebuild_build(data: Any, build_id: int) -> tuple[int, dict[int, int]]:
         parent_buildid=buildset["parent_buildid"],
         parent_relationship=buildset["parent_relationship"],
         rebuilt_buildid=buildset["rebuilt_buildid"] or build_id,
+        changeids=changeids,
     )
     return made
 

@@ -72,7 +72,7 @@ class Collapser:
         ]
         for request_id in ids:
             self._board.remove_id(request.builderid, request_id)
-        requests.complete(ids, SKIPPED)
+        requests.complete(ids, SKIPPED, collapsed_into=request.id)
 
     async def _by_function(self, rule: Any, request: Request, builder: Builder) -> list[Request]:
         """Those of which the author's function says so."""

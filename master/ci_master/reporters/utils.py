@@ -201,13 +201,10 @@ def should_attach_log(logs_config: Any, log: Mapping[str, Any]) -> bool:
 @deferring
 async def getResponsibleUsersForSourceStamp(master: Any, sourcestampid: int) -> list[str]:
     """The authors of a source stamp's changes and patch, sorted."""
-    return sorted(await _authors_of_stamp(master, sourcestampid))
-
-
-async def _authors_of_stamp(master: Any, sourcestampid: int) -> set[str]:
     changes = await master.data.get(("sourcestamps", sourcestampid, "changes"))
     stamp = await master.data.get(("sourcestamps", sourcestampid))
-    return {change["author"] for change in changes} | _patch_authors([stamp] if stamp else [])
+    users = {change["author"] for change in changes}
+    return sorted(users | _patch_authors([stamp] if stamp else []))
 
 
 @deferring
@@ -227,9 +224,9 @@ async def get_responsible_users_for_buildset(master: Any, buildsetid: int) -> li
     """Whose changes a buildset is of, and who asked for it, sorted."""
     buildset = await master.data.get(("buildsets", buildsetid))
     users = _owners(await master.data.get(("buildsets", buildsetid, "properties")))
-    for stamp in buildset["sourcestamps"]:
-        users |= await _authors_of_stamp(master, stamp["ssid"])
-    return sorted(users)
+    changes = await master.data.get(("buildsets", buildsetid, "changes"))
+    users |= {change["author"] for change in changes}
+    return sorted(users | _patch_authors(buildset["sourcestamps"]))
 
 
 def _patch_authors(stamps: Iterable[Mapping[str, Any]]) -> set[str]:

@@ -182,6 +182,10 @@ class AsksForBuilds:
             return None, {}
         if priority is None:
             priority = await self._priority(list(names), by_codebase)
+        if changes:
+            kw["changeids"] = [change["changeid"] for change in changes]
+        elif not kw.get("changeids") and kw.get("parent_buildid") is not None:
+            kw["changeids"] = self._changes_of_parent(kw["parent_buildid"], stamps)
         added: Added = await self.site.data.buildsets.add(
             builderids=builder_ids,
             sourcestamps=list(stamps),
@@ -192,6 +196,14 @@ class AsksForBuilds:
             **kw,
         )
         return added
+
+    def _changes_of_parent(self, buildid: int, stamps: Sequence[Any]) -> list[int]:
+        """The changes that the build which triggers was asked for, of what is built here too."""
+        parent = self.site.data.builds.running.get(buildid)
+        if parent is None:
+            return []
+        here = {_line(stamp) for stamp in stamps if isinstance(stamp, Mapping)}
+        return [one["changeid"] for one in parent.asked_changes if _line(one) in here]
 
     async def _rendered(self, props: Properties) -> dict[str, tuple[Any, str | None]]:
         """The properties, name -> (value, source), with all placeholders filled in."""
@@ -231,6 +243,12 @@ class AsksForBuilds:
                 read[change["changeid"]] = change
         found = {**self._known_changes, **read}
         return [found[changeid] for changeid in sorted(set(changeids)) if changeid in found]
+
+
+def _line(what: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The line of development of a change or a source stamp."""
+    branch = what.get("branch")
+    return branch, *(what.get(name) or "" for name in ("codebase", "repository", "project"))
 
 
 def as_properties(properties: Any) -> Properties:

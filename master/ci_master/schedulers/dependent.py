@@ -87,6 +87,7 @@ class Dependent(ReconfigurableBaseScheduler):
                 await self.addBuildsetForSourceStamps(
                     sourcestamps=[stamp["ssid"] for stamp in buildset["sourcestamps"]],
                     reason="downstream",
+                    changeids=await self.site.data.changes.of_buildset(buildset["bsid"]),
                 )
         finally:
             self._persist()

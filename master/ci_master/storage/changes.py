@@ -7,15 +7,17 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from ci_master.storage import sourcestamps
+from ci_master.storage.build_changes import Line
 from ci_master.storage.schema import changes as t
 
 _CHUNK = 500
 
 
-def latest_of_branch(tx: Connection, branch: str | None, codebase: str) -> int | None:
-    """Id of the newest change of this branch and codebase."""
-    same_branch = t.c.branch.is_(None) if branch is None else t.c.branch == branch
-    query = select(t.c.id).where(same_branch & (t.c.codebase == codebase))
+def latest_of(tx: Connection, change: Mapping[str, Any]) -> int | None:
+    """Id of the newest change of the line of development that this one belongs to."""
+    names = ("codebase", "branch", "repository", "project")
+    line = Line(*(change[name] for name in names))
+    query = select(t.c.id).where(line.condition())
     return tx.execute(query.order_by(t.c.id.desc()).limit(1)).scalar()
 
 
@@ -30,12 +32,6 @@ def get_many(tx: Connection, ids: list[int]) -> list[dict[str, Any]]:
         if row.sourcestampid not in stamps:
             stamps[row.sourcestampid] = sourcestamps.get(tx, row.sourcestampid)
     return [as_json(row._mapping, stamps[row.sourcestampid]) for row in found]
-
-
-def of_sourcestamps(tx: Connection, ssids: list[int]) -> list[dict[str, Any]]:
-    """The changes of these source stamps as REST dicts, ordered by id."""
-    query = select(t.c.id).where(t.c.sourcestampid.in_(ssids)).order_by(t.c.id)
-    return get_many(tx, list(tx.execute(query).scalars()))
 
 
 def as_json(row: Mapping[Any, Any], stamp: dict[str, Any] | None) -> dict[str, Any]:

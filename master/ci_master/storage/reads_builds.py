@@ -1,21 +1,19 @@
 """What REST reads of builds, their properties and what belongs to them."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, select
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import Connection, Row, Select, bindparam, select
 
+from ci_master.storage.build_changes import requests_of_change
 from ci_master.storage.reads_page import Columns, Page, rows_of
 from ci_master.storage.schema import (
     build_data,
     build_properties,
     buildrequests,
     builds,
-    buildset_sourcestamps,
     buildsets,
-    changes,
 )
 
 _CHUNK = 500
@@ -105,11 +103,8 @@ def _page(tx: Connection, query: Select[Any], page: Page, properties: Sequence[s
 def of_change(
     tx: Connection, changeid: int, page: Page, *, properties: Sequence[str] = ()
 ) -> list[Json]:
-    """Builds whose sources are what a change made of them."""
-    stamp = select(changes.c.sourcestampid).where(changes.c.id == changeid).scalar_subquery()
-    sets = select(buildset_sourcestamps.c.buildsetid)
-    sets = sets.where(buildset_sourcestamps.c.sourcestampid == stamp)
-    requests = select(buildrequests.c.id).where(buildrequests.c.buildsetid.in_(sets))
+    """Builds that were asked for because of a change, or whose sources it made."""
+    requests = requests_of_change(changeid)
     return _page(tx, _ALL.where(builds.c.buildrequestid.in_(requests)), page, properties)
 
 
@@ -169,75 +164,3 @@ def data_value(tx: Connection, buildid: int, name: str) -> bytes | None:
     return tx.execute(
         select(t.c.value).where((t.c.buildid == buildid) & (t.c.name == name))
     ).scalar()
-
-
-# -- changes ----------------------------------------------------------------------------------
-
-
-def changes_of(tx: Connection, buildid: int) -> list[int]:
-    """Ids of the changes that a build was the first to build.
-
-    For each of its source stamps: the changes of that branch and codebase since the one of
-    the builder's last successful build before, or only the stamp's own if there is none.
-    """
-    build = tx.execute(
-        select(builds.c.builderid, builds.c.number).where(builds.c.id == buildid)
-    ).first()
-    if build is None:
-        return []
-    found: set[int] = set()
-    for change in _stamp_changes(tx, builds.c.id == buildid):
-        earlier = _changes_before(tx, build.builderid, build.number, change)
-        where = [
-            changes.c.codebase == change.codebase,
-            changes.c.branch.is_not_distinct_from(change.branch),
-            changes.c.id <= change.id,
-            changes.c.id > earlier if earlier is not None else changes.c.id == change.id,
-        ]
-        found.update(tx.execute(select(changes.c.id).where(*where)).scalars())
-    return sorted(found)
-
-
-def _stamp_changes(tx: Connection, which: ColumnElement[bool]) -> Iterable[Row[Any]]:
-    """The newest change of each source stamp of a build."""
-    joined = (
-        builds.join(buildrequests, buildrequests.c.id == builds.c.buildrequestid)
-        .join(
-            buildset_sourcestamps,
-            buildset_sourcestamps.c.buildsetid == buildrequests.c.buildsetid,
-        )
-        .join(changes, changes.c.sourcestampid == buildset_sourcestamps.c.sourcestampid)
-    )
-    query = select(changes.c.id, changes.c.codebase, changes.c.branch).select_from(joined)
-    newest: dict[tuple[str, str | None], Any] = {}
-    for row in tx.execute(query.where(which).order_by(changes.c.id)):
-        newest[row.codebase, row.branch] = row
-    return newest.values()
-
-
-def _changes_before(tx: Connection, builderid: int, number: int, change: Row[Any]) -> int | None:
-    """The change of the builder's last success before, on the same branch and codebase."""
-    query = (
-        select(changes.c.id)
-        .select_from(
-            builds.join(buildrequests, buildrequests.c.id == builds.c.buildrequestid)
-            .join(
-                buildset_sourcestamps,
-                buildset_sourcestamps.c.buildsetid == buildrequests.c.buildsetid,
-            )
-            .join(changes, changes.c.sourcestampid == buildset_sourcestamps.c.sourcestampid)
-        )
-        .where(
-            and_(
-                builds.c.builderid == builderid,
-                builds.c.number < number,
-                builds.c.results == 0,
-                changes.c.codebase == change.codebase,
-                changes.c.branch.is_not_distinct_from(change.branch),
-                changes.c.id <= change.id,
-            )
-        )
-        .order_by(builds.c.number.desc(), changes.c.id.desc())
-        .limit(1)
-    )
-    return tx.execute(query).scalar()

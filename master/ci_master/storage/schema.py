@@ -18,6 +18,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     UniqueConstraint,
+    text,
 )
 
 from ci_master.storage.texts import String, Text
@@ -317,6 +318,17 @@ buildset_sourcestamps = Table(
     Index("buildsets_of_stamp", "sourcestampid", "buildsetid"),
 )
 
+# The changes that a buildset was asked for, where it was asked for because of changes.
+buildset_changes = Table(
+    "buildset_changes",
+    metadata,
+    _id(),
+    _to("buildsets>buildsetid"),
+    _to("changes>changeid"),
+    UniqueConstraint("buildsetid", "changeid", name="change_of_buildset"),
+    Index("buildsets_of_change", "changeid", "buildsetid"),
+)
+
 buildrequests = Table(
     "buildrequests",
     metadata,
@@ -331,6 +343,14 @@ buildrequests = Table(
     Column("complete", Boolean, nullable=False, default=False),
     Column("complete_at", BigInteger),
     Column("results", SmallInteger, nullable=False, default=-1),
+    # the request that did its work as well, if it was collapsed
+    Column("collapsed_into", Integer),
+    Index(
+        "buildrequests_collapsed",
+        "collapsed_into",
+        sqlite_where=text("collapsed_into IS NOT NULL"),
+        postgresql_where=text("collapsed_into IS NOT NULL"),
+    ),
     Index("buildrequests_complete", "complete", "id"),
     Index("buildrequests_of_builder", "builderid", "complete", "id"),
     Index("buildrequests_of_buildset", "buildsetid"),
@@ -460,4 +480,4 @@ test_results = Table(
 )
 
 #: The migration that brings a database to these tables.
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"

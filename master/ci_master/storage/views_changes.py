@@ -1,21 +1,25 @@
 """Changes as pages show them, with the builds that each one caused."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, union
 from sqlalchemy.engine import Connection, Row
 
 from ci_master.storage.schema import (
     buildrequests,
     builds,
+    buildset_changes,
     buildset_sourcestamps,
     buildsets,
     changes,
 )
 from ci_master.storage.views_builds import subject_of
+
+#: A page of a build lists no more of its changes.
+_MOST_CHANGES = 500
 
 
 @dataclass(slots=True)
@@ -134,14 +138,32 @@ def of_stamps(tx: Connection, stamp_ids: Iterable[int]) -> list[ChangeLine]:
     return [change_line(row) for row in tx.execute(query.order_by(changes.c.id.desc()))]
 
 
+def by_ids(tx: Connection, ids: Sequence[int]) -> list[ChangeLine]:
+    """The changes with these ids, newest first; of very many the newest ones."""
+    if not ids:
+        return []
+    query = select(changes).where(changes.c.id.in_(ids[-_MOST_CHANGES:]))
+    return [change_line(row) for row in tx.execute(query.order_by(changes.c.id.desc()))]
+
+
 def verdicts(tx: Connection, stamp_ids: Iterable[int], *, limit: int = 2000) -> list[Verdict]:
-    """What became of source stamps: every request for them, oldest first. One statement."""
+    """What became of source stamps and their changes: every request that was made because of
+    them, oldest first. One statement.
+    """
     ids = sorted(set(stamp_ids))
     if not ids:
         return []
+    places = union(
+        select(buildset_sourcestamps.c.sourcestampid, buildset_sourcestamps.c.buildsetid).where(
+            buildset_sourcestamps.c.sourcestampid.in_(ids)
+        ),
+        select(changes.c.sourcestampid, buildset_changes.c.buildsetid)
+        .join(buildset_changes, buildset_changes.c.changeid == changes.c.id)
+        .where(changes.c.sourcestampid.in_(ids)),
+    ).subquery("places")
     query = (
         select(
-            buildset_sourcestamps.c.sourcestampid,
+            places.c.sourcestampid,
             buildrequests.c.builderid,
             buildrequests.c.id,
             builds.c.number,
@@ -150,14 +172,11 @@ def verdicts(tx: Connection, stamp_ids: Iterable[int], *, limit: int = 2000) -> 
             buildsets.c.reason,
         )
         .select_from(
-            buildset_sourcestamps.join(
-                buildsets, buildsets.c.id == buildset_sourcestamps.c.buildsetid
-            )
+            places.join(buildsets, buildsets.c.id == places.c.buildsetid)
             .join(buildrequests, buildrequests.c.buildsetid == buildsets.c.id)
             .outerjoin(builds, builds.c.buildrequestid == buildrequests.c.id)
         )
-        .where(buildset_sourcestamps.c.sourcestampid.in_(ids))
-        .order_by(buildrequests.c.id, builds.c.id)
+        .order_by(buildrequests.c.id, builds.c.id, places.c.sourcestampid)
         .limit(limit)
     )
     return [Verdict(*row) for row in tx.execute(query)]

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from twisted.internet.defer import Deferred
 
 from ci_common.results import SKIPPED
@@ -14,6 +15,7 @@ from ci_master.queue.collapse import (
     same_work,
     stamps_agree,
 )
+from ci_master.storage import schema
 from tests.unit.queue.desk import Desk, now
 
 
@@ -129,6 +131,17 @@ def test_a_new_request_ends_the_older_ones_it_stands_for() -> None:
     assert desk.completed == [(older[0].id, SKIPPED), (older[1].id, SKIPPED)]
     desk.attach()
     assert desk.builds[0].request_rows == [older[2]]
+
+
+def test_the_request_that_does_their_work_is_recorded() -> None:
+    desk = Desk({"a": {}}, {"w": {}}, collapseRequests=True)
+    older = [desk.ask("a"), desk.ask("a")]
+    newest = desk.ask("a")
+    t = schema.buildrequests
+    query = select(t.c.id, t.c.collapsed_into).order_by(t.c.id)
+    rows = now(desk.store.read(lambda tx: tx.execute(query).all()))
+    expected = [(older[0].id, older[1].id), (older[1].id, newest.id), (newest.id, None)]
+    assert [tuple(row) for row in rows] == expected
 
 
 @pytest.mark.parametrize("rule", [None, True])

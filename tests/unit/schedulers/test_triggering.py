@@ -1,5 +1,7 @@
 """Schedulers that follow others: triggered by steps, or by the end of buildsets."""
 
+from types import SimpleNamespace
+
 import pytest
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -44,6 +46,15 @@ class TriggerTests(SynchronousTestCase):
         self.fake.buildsets.complete(1, FAILURE)
         self.assertEqual(self.successResultOf(results), (FAILURE, {1: 101, 2: 102}))
         self.assertFalse(self.fake.bus.wants(("buildsets", "1", "complete")))
+
+    def test_the_changes_of_the_build_that_triggers_come_along_where_they_are_built(self):
+        change = {"codebase": "", "branch": "x", "repository": "r", "project": ""}
+        asked = [{"changeid": 4, **change}, {"changeid": 5, **change, "repository": "other"}]
+        self.fake.data.builds.running[9] = SimpleNamespace(asked_changes=asked)
+        stamp = {"codebase": "", "branch": "x", "revision": "abc", "repository": "r"}
+        self.trigger(sourcestamps=[stamp], parent_buildid=9)
+        self.trigger(sourcestamps=[{**stamp, "branch": "y"}], parent_buildid=9)
+        self.assertEqual([one.changeids for one in self.fake.buildsets.added], [[4], []])
 
     def test_the_reason_is_a_property_of_the_trigger(self):
         self.trigger(properties={"reason": ("why", "Trigger")})

@@ -1,6 +1,7 @@
 """Endpoints of builds, their properties, data and changes."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy import Connection
 from ci_master.data.endpoints.answers import Answer, Attachment, Rows, World
 from ci_master.data.model import BuildRow, properties_as_json
 from ci_master.data.resultspec import Json, ResultSpec
-from ci_master.storage import reads_builds, reads_changes, reads_requests
+from ci_master.storage import build_changes, reads_builds, reads_changes, reads_requests
 
 Args = dict[str, Any]
 
@@ -189,8 +190,17 @@ async def build_data_value(world: World, args: Args, spec: ResultSpec) -> Answer
 
 
 async def changes(world: World, args: Args, spec: ResultSpec) -> Answer:
-    """Changes, all or those of a build or a source stamp; newest first."""
+    """Changes, all or those of a build, a buildset or a source stamp; newest first."""
     columns = reads_changes.CHANGE_COLUMNS
+    if "bsid" in args:
+        bsid = args["bsid"]
+        return await world.page(
+            spec,
+            columns,
+            lambda tx, page: reads_changes.changes_page(
+                tx, page, ids=build_changes.of_buildset(tx, bsid)
+            ),
+        )
     if "ssid" in args:
         ssid = args["ssid"]
         return await world.page(
@@ -200,9 +210,9 @@ async def changes(world: World, args: Args, spec: ResultSpec) -> Answer:
         return await world.page(spec, columns, reads_changes.changes_page)
     ref = BuildRef.of(world, args)
 
-    def ids_of_build(tx: Connection) -> list[int]:
+    def ids_of_build(tx: Connection) -> Sequence[int]:
         buildid = ref.resolve(tx)
-        return [] if buildid is None else reads_builds.changes_of(tx, buildid)
+        return () if buildid is None else build_changes.of_build(tx, buildid).all
 
     return await world.page(
         spec,

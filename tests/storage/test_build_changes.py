@@ -1,0 +1,192 @@
+"""Which changes a build has: those that it was asked for, and those since the last success."""
+
+from typing import Any
+
+import pytest
+
+from ci_common.results import FAILURE, SKIPPED, SUCCESS
+from ci_master.data.builders import BuilderSpec
+from ci_master.data.model import BuildRow
+from ci_master.queue.actions import rebuild_build
+from ci_master.storage import build_changes, reads_builds, views_changes
+from ci_master.storage.reads_page import Page
+from tests.storage.harness import Desk
+
+
+@pytest.fixture
+def desk(desk: Desk) -> Desk:
+    desk.run(desk.data.builders.sync([BuilderSpec("b1"), BuilderSpec("b2")]))
+    return desk
+
+
+def change(desk: Desk, revision: str | None, **fields: Any) -> int:
+    fields = {"author": "a", "comments": "c", "branch": "main", "repository": "r", **fields}
+    return desk.run(desk.data.changes.add(revision=revision, **fields))
+
+
+def stamp_of(desk: Desk, changeid: int) -> int:
+    (found,) = desk.run(desk.data.changes.get_many([changeid]))
+    ssid: int = found["sourcestamp"]["ssid"]
+    return ssid
+
+
+def ask(desk: Desk, *changeids: int, stamps: Any = None, builder: int = 1, **more: Any) -> int:
+    """Ask for a build of changes, as a scheduler does: of the stamp of the last one."""
+    stamps = [stamp_of(desk, changeids[-1])] if stamps is None else stamps
+    _, requests = desk.run(
+        desk.data.buildsets.add(
+            builderids=[builder], sourcestamps=stamps, changeids=changeids, **more
+        )
+    )
+    return requests[builder]
+
+
+def begin(desk: Desk, request_id: int) -> BuildRow:
+    desk.run(desk.data.requests.claim([request_id]))
+    request = desk.data.requests.open[request_id]
+    return desk.data.builds.start(request.builderid, request, None)
+
+
+def build(desk: Desk, request_id: int, results: int = SUCCESS) -> int:
+    """Build a request; gives the build's id."""
+    row = begin(desk, request_id)
+    desk.data.builds.finish(row, results)
+    desk.data.requests.complete([request_id], results)
+    desk.settle()
+    return row.id
+
+
+def changes_of(desk: Desk, buildid: int) -> list[int]:
+    return list(desk.run(desk.store.read(lambda tx: build_changes.of_build(tx, buildid))).all)
+
+
+def test_the_first_build_has_all_changes_that_it_was_asked_for(desk: Desk) -> None:
+    change(desk, "r0")  # long before anybody built
+    ids = [change(desk, f"r{number}") for number in (1, 2, 3)]
+    first = build(desk, ask(desk, *ids), FAILURE)
+    assert changes_of(desk, first) == ids
+    # While it runs it has the same ones, though nothing of it may be stored yet.
+    later = [change(desk, "r4"), change(desk, "r5")]
+    row = begin(desk, ask(desk, *later))
+    asked, found = desk.run(desk.data.changes.of_build(1, row.number, [row.request.id]))
+    assert list(asked) == [one["changeid"] for one in found] == later
+
+
+def test_from_the_second_build_on_it_has_those_since_the_last_success(desk: Desk) -> None:
+    ids = [change(desk, f"r{number}") for number in range(6)]
+    assert changes_of(desk, build(desk, ask(desk, *ids[:2]))) == ids[:2]
+    assert changes_of(desk, build(desk, ask(desk, ids[2]), FAILURE)) == [ids[2]]
+    # ids[3] was never built alone: it was not important, or came while the tree was not quiet.
+    assert changes_of(desk, build(desk, ask(desk, ids[4]))) == ids[2:5]
+    assert changes_of(desk, build(desk, ask(desk, ids[5]))) == [ids[5]]
+
+
+def test_changes_of_other_repositories_projects_and_branches_are_none_of_its(desk: Desk) -> None:
+    first = change(desk, "r1", project="p")
+    build(desk, ask(desk, first))
+    change(desk, "x1", repository="other", project="p")
+    change(desk, "x2", project="other")
+    change(desk, "x3", project="p", branch="dev")
+    change(desk, "x4", project="p", branch=None)
+    change(desk, "x5", project="p", codebase="lib")
+    last = change(desk, "r2", project="p")
+    assert changes_of(desk, build(desk, ask(desk, last))) == [last]
+    # Nor does a success of theirs count as one of its own.
+    foreign = change(desk, "x6", repository="other", project="p")
+    assert changes_of(desk, build(desk, ask(desk, foreign))) == [foreign]
+    failed = change(desk, "r3", project="p")
+    build(desk, ask(desk, failed), FAILURE)
+    build(desk, ask(desk, change(desk, "x7", repository="other", project="p")))
+    newest = change(desk, "r4", project="p")
+    assert changes_of(desk, build(desk, ask(desk, newest))) == [failed, newest]
+    (told,) = desk.run(desk.data.changes.get_many([newest]))
+    assert told["parent_changeids"] == [failed]
+
+
+def test_a_build_has_the_changes_of_all_requests_that_it_stands_for(desk: Desk) -> None:
+    ids = [change(desk, f"r{number}") for number in range(4)]
+    a, b, c = ask(desk, ids[0]), ask(desk, ids[1], ids[2]), ask(desk, ids[3])
+    desk.data.requests.complete([a], SKIPPED, collapsed_into=b)
+    desk.data.requests.complete([b], SKIPPED, collapsed_into=c)
+    built = build(desk, c)
+    assert changes_of(desk, built) == ids
+    assert desk.run(desk.data.changes.of_buildset(3)) == ids
+    for changeid in ids:  # and each of them leads to the build
+        found = desk.run(
+            desk.store.read(lambda tx, one=changeid: reads_builds.of_change(tx, one, Page()))
+        )
+        assert [one["buildid"] for one in found] == [built]
+
+
+def test_a_change_that_was_built_with_others_shows_what_became_of_it(desk: Desk) -> None:
+    ids = [change(desk, "r1"), change(desk, "r2")]
+    request = ask(desk, *ids)
+    build(desk, request)
+    stamps = [stamp_of(desk, one) for one in ids]
+    found = desk.run(desk.store.read(lambda tx: views_changes.verdicts(tx, stamps)))
+    assert [(one.stampid, one.requestid, one.results) for one in found] == [
+        (stamps[0], request, SUCCESS),
+        (stamps[1], request, SUCCESS),
+    ]
+
+
+def test_changes_without_revisions_are_told_apart(desk: Desk) -> None:
+    ids = [change(desk, None) for _ in range(4)]  # they share one source stamp
+    assert changes_of(desk, build(desk, ask(desk, ids[0]))) == [ids[0]]
+    first = build(desk, ask(desk, ids[1]), FAILURE)
+    assert changes_of(desk, first) == [ids[1]]
+    assert changes_of(desk, build(desk, ask(desk, ids[2]))) == ids[1:3]
+    assert changes_of(desk, build(desk, ask(desk, ids[3]))) == [ids[3]]
+    assert changes_of(desk, first) == [ids[1]]
+
+
+def test_what_another_codebase_is_suspected_of_is_there_too(desk: Desk) -> None:
+    app = [change(desk, f"a{number}", codebase="app") for number in range(3)]
+    lib = change(desk, "l0", codebase="lib")
+    stamps = [stamp_of(desk, app[0]), stamp_of(desk, lib)]
+    build(desk, ask(desk, app[0], stamps=stamps))
+    bad = change(desk, "l1", codebase="lib")
+    stamps = [stamp_of(desk, app[0]), stamp_of(desk, bad)]
+    assert changes_of(desk, build(desk, ask(desk, bad, stamps=stamps), FAILURE)) == [bad]
+    stamps[0] = stamp_of(desk, app[1])
+    assert changes_of(desk, build(desk, ask(desk, app[1], stamps=stamps))) == [app[1], bad]
+    stamps[0] = stamp_of(desk, app[2])
+    assert changes_of(desk, build(desk, ask(desk, app[2], stamps=stamps))) == [app[2]]
+
+
+def test_a_build_of_a_revision_that_nobody_asked_for_by_changes_has_those_of_it(
+    desk: Desk,
+) -> None:
+    ids = [change(desk, "r1"), change(desk, "r2")]
+    stamp = {"branch": "main", "revision": "r2", "repository": "r"}
+    assert changes_of(desk, build(desk, ask(desk, stamps=[stamp]))) == [ids[1]]
+    no_revision = {"branch": "main", "repository": "r"}
+    assert changes_of(desk, build(desk, ask(desk, stamps=[no_revision]))) == []
+
+
+def test_what_is_built_again_has_the_same_changes(desk: Desk) -> None:
+    ids = [change(desk, "r1"), change(desk, "r2")]
+    a, b = ask(desk, ids[0]), ask(desk, ids[1])
+    desk.data.requests.complete([a], SKIPPED, collapsed_into=b)
+    first = build(desk, b)
+    _, requests = desk.run(rebuild_build(desk.data, first))
+    assert changes_of(desk, build(desk, requests[1])) == ids
+
+
+def test_of_endless_failures_only_the_newest_changes_count(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build_changes, "MOST", 3)
+    build(desk, ask(desk, change(desk, "r")))
+    ids = [change(desk, f"r{number}") for number in range(8)]
+    failed = [build(desk, ask(desk, one), FAILURE) for one in ids]
+    assert changes_of(desk, failed[-1]) == ids[-3:]
+    assert changes_of(desk, failed[1]) == ids[:2]
+
+
+def test_changes_are_stored_with_what_was_asked_for_them_or_not_at_all(desk: Desk) -> None:
+    first = change(desk, "r1")
+    ask(desk, first)
+    desk.crash()
+    desk.open()
+    assert desk.run(desk.data.changes.of_buildset(1)) == [first]
