@@ -441,6 +441,9 @@ class FakeSession:
     ) -> Deferred[Any]:
         sent = Sent(name, dict(args), command_id, sink)
         self.sent.append(sent)
+        for key in ("writer", "reader"):
+            if key in args:
+                _at_once(args[key])
         accepted = self.accept()
         if not self.expected:
             return self._problem(sent, f"nothing was expected, but there came {name} {sent.args}")

@@ -40,6 +40,7 @@ from ci_master.storage.engine import may_pass
 from ci_master.storage.store import Store
 from ci_master.wire.pb import PBPorts
 from ci_master.workers.registry import WorkerRegistry
+from ci_master.workers.transferjournal import TransferJournal
 
 
 class House:
@@ -133,6 +134,7 @@ class House:
             trigger=board.trigger,
             in_thread=deferToThread,
             records=self.records,
+            transfers=await self._recovered_transfers(),
         )
         self.registry = WorkerRegistry(self.site)
         self.queue = Queue(
@@ -149,6 +151,13 @@ class House:
         self.services = Members("service", self.site, self._parent)
         self.registry.setServiceParent(self._parent)
         self.queue.setServiceParent(self._parent)
+
+    async def _recovered_transfers(self) -> TransferJournal:
+        """The journal of uploads, without what a killed master left."""
+        journal = TransferJournal(self.basedir)
+        for text in await self.in_thread(journal.recover):
+            self.log.warn("{text}", text=text)
+        return journal
 
     def _running_schedulers(self) -> list[Any]:
         return list(self.schedulers.running.values())

@@ -9,6 +9,7 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 
 from ci_master.builds.locks import LockTable
+from ci_master.workers.transferjournal import TransferJournal
 
 
 @dataclass
@@ -30,3 +31,5 @@ class BuildEnv:
     in_thread: Callable[..., Any] | None = None
     #: where programs that run on the master are written down, see ci_common.processes.records
     records: Any = None
+    #: where uploads write down their temporary files
+    transfers: TransferJournal | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from stat import ST_MODE
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
@@ -18,10 +19,20 @@ def did_not_fail(command: RemoteCommand) -> bool:
     return not command.didFail()
 
 
-def found_files(command: RemoteCommand) -> Any:
-    """What a ``glob`` found; nothing if it failed."""
-    listed = command.updates.get("files")
-    return listed[-1] if listed and command.rc == 0 else []
+def found_files(command: RemoteCommand) -> list[str]:
+    """What a ``glob`` found; nothing if it failed, or told something else than names."""
+    listed = (command.updates.get("files") or [None])[-1]
+    if command.rc != 0 or not isinstance(listed, list | tuple):
+        return []
+    return [name for name in listed if isinstance(name, str)]
+
+
+def mode_of(command: RemoteCommand) -> int:
+    """Kind and permissions of the file that a ``stat`` was about; 0 if none was told."""
+    told = (command.updates.get("stat") or [None])[-1]
+    if not isinstance(told, list | tuple) or not told or not isinstance(told[ST_MODE], int):
+        return 0
+    return told[ST_MODE]
 
 
 class CommandMixin:

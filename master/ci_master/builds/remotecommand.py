@@ -14,6 +14,7 @@ from ci_master.builds.errors import LOST
 from ci_master.builds.log import Log
 from ci_master.builds.receiving import Receiving
 from ci_master.workers.session import RemoteException
+from ci_master.workers.transfer import DirectoryWriter, FileWriter
 
 __all__ = ["LoggedRemoteCommand", "RemoteCommand", "RemoteException", "RemoteShellCommand"]
 
@@ -36,6 +37,9 @@ _HAVE_RC = frozenset(
         "rmfile",
     ]
 )
+
+#: arguments that take what the worker sends
+_WRITERS = (FileWriter, DirectoryWriter)
 
 _next_id = count(1)
 
@@ -139,17 +143,46 @@ class RemoteCommand(Receiving):
         self.commandID = str(next(_next_id))
         done: Deferred[None] = Deferred()
         self._done = done
+        writers = [value for value in self.args.values() if isinstance(value, _WRITERS)]
+        for writer in writers:
+            writer.journal = getattr(step.build.services, "transfers", None)
         try:
             accepted = session.start_command(
                 builder_name, self.commandID, self.remote_command, self.args, _Sink(self)
             )
             accepted.addErrback(self._fail)
-            await done
+            await (self._with_writers(done, writers) if writers else done)
         finally:
             self.active = False
             for log in self._close_at_end:
                 await log.finish()
         return self
+
+    async def _with_writers(self, done: Deferred[None], writers: list[Any]) -> None:
+        """Wait for the end; then put what was uploaded into its place, if all went well.
+
+        What went wrong on our side (a full disk) is an error of the command: it is told in the
+        log, with whatever the worker made of it left out.
+        """
+        try:
+            await done
+        except LOST:
+            for writer in writers:
+                await writer.finish(False)
+            raise
+        except Exception:
+            problems = [await writer.finish(False) for writer in writers]
+            if not any(problems):
+                raise
+        else:
+            wanted = self.rc == 0 and not self.interrupted
+            problems = [await writer.finish(wanted) for writer in writers]
+        for text in filter(None, problems):
+            self.addStderr(f"{text}\n")
+            self.rc = self.rc or 1
+        for writer in writers:
+            for text in writer.left_out:
+                self.addStderr(f"left out: {text}\n")
 
     def interrupt(self, why: str | Failure) -> Deferred[None] | None:
         """Ask the worker to end it; a Failure as reason (a lost worker) ends it at once."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 from typing import IO
 
-from twisted.internet.defer import Deferred, execute, succeed
+from twisted.internet.defer import execute
 
-from ci_master.workers.transfer import DirectoryWriter, FileReader, FileWriter
+from ci_master.workers.transfer import DirectoryWriter, FileReader, FileWriter, TransferError
 
 __all__ = [
     "DirectoryWriter",
@@ -18,11 +18,15 @@ __all__ = [
 ]
 
 
+#: What is uploaded into memory is at most so long.
+MOST_BYTES = 64 * 1024 * 1024
+
+
 class StringFileWriter(FileWriter):
-    """Takes what a worker uploads; ``buffer`` is what has come."""
+    """Takes what a worker uploads; ``buffer`` is what has come, up to ``MOST_BYTES``."""
 
     def __init__(self) -> None:
-        super().__init__("", in_thread=execute)
+        super().__init__("", MOST_BYTES, in_thread=execute)
         self._parts: list[bytes] = []
 
     @property
@@ -31,14 +35,16 @@ class StringFileWriter(FileWriter):
         return b"".join(self._parts)
 
     def _write(self, data: bytes) -> None:
+        assert self._left is not None
+        if len(data) > self._left:
+            self.problem = f"The file is longer than {MOST_BYTES} bytes, too long for the memory"
+            self._parts.clear()
+            raise TransferError(self.problem)
+        self._left -= len(data)
         self._parts.append(data)
 
-    def _close(self) -> None:
-        self._done = True
-
-    def utime(self, times: tuple[float, float]) -> Deferred[None]:
-        """Times of the file: of no use here."""
-        return succeed(None)
+    def _put_in_place(self) -> None:
+        """Nothing to be done: what has come is there."""
 
 
 class StringFileReader(FileReader):

@@ -3,10 +3,18 @@
 import os
 from typing import Any
 
-from ci_common.results import CANCELLED, FAILURE, SKIPPED, SUCCESS
+from ci_common.results import CANCELLED, FAILURE, SKIPPED, SUCCESS, WARNINGS
 from ci_master.builds.buildstep import BuildStep
 from ci_master.builds.faults import configFault
 from ci_master.builds.remotecommand import RemoteCommand
+
+_DONE = (SUCCESS, WARNINGS, SKIPPED)
+
+
+def told_left_out(command: RemoteCommand) -> int:
+    """How many entries a worker says that it did not send."""
+    told = command.updates.get("left_out", [0])[-1]
+    return told if isinstance(told, int) and told > 0 else 0
 
 
 class TransferStep(BuildStep):
@@ -15,6 +23,7 @@ class TransferStep(BuildStep):
     haltOnFailure = True
     flunkOnFailure = True
     _done = ""
+    _left_out = 0
 
     def tell_what(self, doing: str, done: str, what: str) -> None:
         """Set the texts, such as "uploading x" and "uploaded x", where none are configured."""
@@ -23,8 +32,9 @@ class TransferStep(BuildStep):
 
     def getResultSummary(self) -> Any:
         """What was done, if it was."""
-        if self._done and not self.descriptionDone and self.results in (SUCCESS, SKIPPED):
-            self.descriptionDone = [self._done]
+        if self._done and not self.descriptionDone and self.results in _DONE:
+            missing = f", {self._left_out} left out" if self._left_out else ""
+            self.descriptionDone = [self._done + missing]
         return super().getResultSummary()
 
     def check_mode(self, mode: Any) -> None:
@@ -45,9 +55,17 @@ class TransferStep(BuildStep):
                 file.abandon()
         if self.stopped:
             return CANCELLED
+        return self.result_of(command, file)
+
+    def result_of(self, command: RemoteCommand, file: Any) -> int:
+        """The result of a transfer; WARNINGS if something of a directory was left out."""
         if command.didFail() or command.rc is None:
             return FAILURE
-        return SUCCESS
+        left_out = len(getattr(file, "left_out", ())) + told_left_out(command)
+        if not left_out:
+            return SUCCESS
+        self._left_out += left_out
+        return WARNINGS
 
     def on_master(self, path: str) -> str:
         """A path of the master, from one relative to its directory."""

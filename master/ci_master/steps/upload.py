@@ -5,7 +5,10 @@ import stat
 from typing import Any
 
 from ci_common.aio import call_override
+from ci_common.filenames import shown, why_unusable
 from ci_common.results import CANCELLED, FAILURE, SKIPPED, SUCCESS, worst_status
+from ci_master.builds.commandmixin import found_files, mode_of
+from ci_master.builds.composite import CompositeStepMixin
 from ci_master.builds.faults import configFault
 from ci_master.builds.remotecommand import RemoteCommand
 from ci_master.builds.remotetransfer import DirectoryWriter, FileWriter
@@ -30,9 +33,11 @@ class _UploadStep(TransferStep):
 class FileUpload(_UploadStep):
     """Copy a file from the worker to the master.
 
+    The file appears when all of it has come. Whatever fails, the one of before stays.
+
     :param workersrc: relative to the step's workdir.
     :param masterdest: relative to the master's directory; directories are made.
-    :param maxsize: bytes; what is longer is cut, and the step fails.
+    :param maxsize: bytes; what is longer fails the step.
     :param blocksize: bytes that are sent at once.
     :param mode: permissions of the new file, such as 0o644.
     :param keepstamp: keep the times of access and modification.
@@ -88,6 +93,10 @@ class FileUpload(_UploadStep):
 class DirectoryUpload(_UploadStep):
     """Copy a directory with all that is in it from the worker to the master.
 
+    Files that are there already are replaced, others stay; nothing changes if the upload fails.
+    Devices, pipes, sockets, and symbolic links that are absolute or lead out of the directory
+    are left out: the log names them, and the step ends with WARNINGS.
+
     :param compress: None, ``gz`` or ``bz2``: how it is packed on its way.
     """
 
@@ -136,8 +145,12 @@ class DirectoryUpload(_UploadStep):
         return await self.transfer("uploadDirectory", args, writer)
 
 
-class MultipleFileUpload(_UploadStep):
+class MultipleFileUpload(_UploadStep, CompositeStepMixin):
     """Copy files and directories from the worker to a directory of the master.
+
+    Each gets the last part of its name there. A name that would lead elsewhere, or that some
+    system takes for something else (``..``, ``a\\b``, ``nul``), fails the step; the others are
+    uploaded.
 
     :param workersrcs: a list, or one name.
     :param glob: whether the names are patterns.
@@ -219,8 +232,7 @@ class MultipleFileUpload(_UploadStep):
             path = self.build.path_module.join(self.workdir, pattern)
             command = RemoteCommand("glob", {"path": path, "logEnviron": False})
             await self.runCommand(command)
-            if not command.didFail():
-                found += command.updates.get("files", [[]])[-1]
+            found += found_files(command)
         return sorted(dict.fromkeys(found))
 
     async def _upload(self, source: str, destination: str, log: Any) -> int:
@@ -232,8 +244,12 @@ class MultipleFileUpload(_UploadStep):
         if command.rc != 0:
             await log.addStderr(f"File {self.workdir}/{source} not available at worker\n")
             return FAILURE
-        mode = command.updates["stat"][-1][stat.ST_MODE]
-        target = os.path.join(destination, paths.basename(source.rstrip("/\\")))
+        mode = mode_of(command)
+        name = paths.basename(source.rstrip("/\\"))
+        if reason := why_unusable(name):
+            await log.addStderr(f"{shown(source)} cannot be uploaded under its name: {reason}\n")
+            return FAILURE
+        target = os.path.join(destination, name)
         common = {
             "workdir": self.workdir,
             "maxsize": self.maxsize,
@@ -243,18 +259,18 @@ class MultipleFileUpload(_UploadStep):
         writer: Any
         if stat.S_ISREG(mode):
             writer = FileWriter(target, self.maxsize, self.mode)
-            name = "uploadFile"
+            kind = "uploadFile"
             more: dict[str, Any] = {"keepstamp": self.keepstamp}
         elif stat.S_ISDIR(mode):
             writer = DirectoryWriter(target, self.maxsize, self.compress)
-            name, more = "uploadDirectory", {"compress": self.compress}
+            kind, more = "uploadDirectory", {"compress": self.compress}
         else:
-            await log.addStderr(f"{source} is neither a regular file nor a directory\n")
+            await log.addStderr(f"{shown(source)} is neither a regular file nor a directory\n")
             return FAILURE
-        upload = RemoteCommand(name, {**common, "writer": writer, **more})
+        upload = RemoteCommand(kind, {**common, "writer": writer, **more})
         upload.useLog(log, False, "stdio")
         try:
             await self.runCommand(upload)
         finally:
             writer.abandon()
-        return FAILURE if upload.didFail() else SUCCESS
+        return self.result_of(upload, writer)

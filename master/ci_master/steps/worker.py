@@ -5,6 +5,7 @@ from typing import Any
 
 from ci_common.results import FAILURE
 from ci_master.builds.buildstep import BuildStep
+from ci_master.builds.commandmixin import mode_of
 from ci_master.builds.remotecommand import RemoteCommand
 
 __all__ = ["CopyDirectory", "FileExists", "MakeDirectory", "RemoveDirectory", "WorkerBuildStep"]
@@ -44,8 +45,7 @@ class FileExists(WorkerBuildStep):
         if command.didFail():
             self.descriptionDone = ["File not found."]
             return FAILURE
-        status = command.updates["stat"][-1]
-        if stat.S_ISREG(status[0]):
+        if stat.S_ISREG(mode_of(command)):
             self.descriptionDone = ["File found."]
             return int(command.results())
         self.descriptionDone = ["Not a file."]

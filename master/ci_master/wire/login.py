@@ -13,6 +13,7 @@ from twisted.spread import pb
 
 from ci_common.aio import call_override, to_deferred
 from ci_master.wire.broker import PBBroker
+from ci_master.wire.calls import Callee, PerspectiveCallee, text_of
 
 #: (mind, user name) -> perspective, or an awaitable of it. The perspective has ``perspective_*``
 #: methods; its ``detached(mind)``, if it has one, is called when the connection is lost.
@@ -38,7 +39,7 @@ class Door:
     complain: Callable[[str], None]
 
 
-class LoginRoot(pb.Referenceable):
+class LoginRoot(Callee):
     """What a new connection may talk to."""
 
     def __init__(self, door: Door, broker: PBBroker) -> None:
@@ -47,7 +48,7 @@ class LoginRoot(pb.Referenceable):
 
     def remote_login(self, username: bytes | str) -> tuple[bytes, "Challenger"]:
         """Begin a login: a challenge, and whom to send the response to."""
-        name = username if isinstance(username, str) else username.decode("utf-8", "replace")
+        name = text_of(username)
         challenge = os.urandom(16)
         return challenge, Challenger(self._door, self._broker, name, challenge)
 
@@ -57,7 +58,7 @@ class LoginRoot(pb.Referenceable):
         raise pb.Error("anonymous logins are not allowed")
 
 
-class Challenger(pb.Referenceable):
+class Challenger(Callee):
     """Takes the response to one challenge."""
 
     def __init__(self, door: Door, broker: PBBroker, username: str, challenge: bytes) -> None:
@@ -91,7 +92,7 @@ class Challenger(pb.Referenceable):
             raise ConnectionLost()
         if detached is not None:
             broker.notifyOnDisconnect(lambda: detached(mind))
-        return pb.AsReferenceable(perspective, "perspective")
+        return PerspectiveCallee(perspective)
 
     async def _is_right(self, user: User | None, challenge: bytes, response: Any) -> bool:
         """Compare in constant time; unknown users take the same way as known ones."""

@@ -171,7 +171,7 @@ class _Port:
                 await _stop(listening)
                 self._factory.complaints.close()
                 for broker in list(self._factory.brokers):
-                    broker.transport.loseConnection()
+                    broker.close()
 
     async def _open(self) -> None:
         try:

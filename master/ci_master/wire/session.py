@@ -12,6 +12,7 @@ from twisted.spread import pb
 
 from ci_common.aio import to_deferred
 from ci_master.wire.broker import PBBroker
+from ci_master.wire.checks import told_info, told_references, told_texts
 from ci_master.wire.commands import CommandReceiver, told
 from ci_master.workers.session import CommandSink
 
@@ -78,7 +79,7 @@ class PBSession:
     async def _introduce_old(self) -> dict[str, Any]:
         """As ``getWorkerInfo``, from workers of the time when they had another name."""
         try:
-            info = dict(await self._ask(self._mind, "getSlaveInfo"))
+            info = told_info(await self._ask(self._mind, "getSlaveInfo"))
         except pb.RemoteError as error:
             if _type_of(error) != _NO_SUCH_METHOD:
                 raise
@@ -91,12 +92,10 @@ class PBSession:
         return info
 
     def _take_info(self, info: Mapping[Any, Any]) -> None:
-        texts = {_text(key): _text(value) for key, value in info.items()}
-        commands = texts.pop("worker_commands", None) or {}
-        self.commands = {_text(name): _text(version) for name, version in commands.items()}
-        self.basedir = texts.get("basedir") or ""
-        self.system = texts.get("system") or ""
-        self.info = texts
+        told = told_info(info)
+        self.commands = told_texts(told.pop("worker_commands", None), "commands")
+        self.basedir, self.system = (_only_text(told.get(key)) for key in ("basedir", "system"))
+        self.info = told
 
     def on_lost(self, callback: Callable[[], None]) -> None:
         """Call back when the connection is lost; at once if it is already."""
@@ -134,7 +133,7 @@ class PBSession:
         wanted = [(name, directory) for name, directory in builders]
         answer = await self._ask(self._mind, "setBuilderList", wanted)
         names = {name for name, _ in wanted}
-        known = {**self._builders, **{_text(name): ref for name, ref in (answer or {}).items()}}
+        known = {**self._builders, **told_references(answer)}
         self._builders = {name: ref for name, ref in known.items() if name in names}
 
     async def ping(self) -> None:
@@ -172,6 +171,7 @@ class PBSession:
         if reference is None:
             return self._no_builder(builder)
         receiver = _Tracked(sink, self._running, command_id)
+        receiver.on_broken = lambda: self._stop_broken(builder, command_id)
         self._running[command_id] = receiver
         accepted = self._call(
             reference, "startCommand", receiver, command_id, name, receiver.wire_args(args)
@@ -189,6 +189,16 @@ class PBSession:
         if reference is None:
             return self._no_builder(builder)
         return self._call(reference, "interruptCommand", command_id, why)
+
+    def _stop_broken(self, builder: str, command_id: str) -> None:
+        """Nobody listens to a command any more: it shall not go on."""
+        asked = self.interrupt_command(builder, command_id, "its updates could not be taken")
+        asked.addErrback(self._not_stopped)
+
+    def _not_stopped(self, failure: Failure) -> None:
+        if failure.check(ConnectionLost) is None:
+            text = failure.getErrorMessage()
+            self.log.warn("{session} could not stop a command: {text}", session=self, text=text)
 
     async def shutdown(self) -> None:
         """Have the worker end itself."""
@@ -240,6 +250,10 @@ def _lost_is_lost(failure: Failure) -> Failure:
     if failure.check(pb.PBConnectionLost, pb.DeadReferenceError):
         return Failure(ConnectionLost())
     return failure
+
+
+def _only_text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _type_of(error: pb.RemoteError) -> str:

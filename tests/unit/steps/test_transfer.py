@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ci_common.faults import ConfigError
-from ci_common.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SKIPPED, SUCCESS
+from ci_common.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SKIPPED, SUCCESS, WARNINGS
 from ci_master.builds.properties import Interpolate, Property
 from ci_master.steps.transfer import (
     DirectoryUpload,
@@ -118,10 +118,48 @@ def test_a_stopped_upload_is_cancelled(harness: StepHarness) -> None:
 def test_a_file_beyond_its_maximal_size_fails_the_step(
     harness: StepHarness, tmp_path: Path
 ) -> None:
-    harness.expect("uploadFile", maxsize=3).upload(b"content").stderr("too long\n").rc(1)
+    (tmp_path / "got").write_text("old")
+    harness.expect("uploadFile", maxsize=3).upload(b"con").stderr("too long\n").rc(1)
     ran = harness.run(FileUpload(workersrc="a", masterdest="got", maxsize=3))
     assert ran.result == FAILURE
-    assert (tmp_path / "got").read_bytes() == b"con"
+    assert (tmp_path / "got").read_text() == "old"
+    assert os.listdir(tmp_path) == ["got"]
+
+
+def test_a_worker_that_sends_too_much_and_says_that_all_is_well(
+    harness: StepHarness, tmp_path: Path
+) -> None:
+    harness.expect("uploadFile").calls(lambda sent: sent.args["writer"].write(b"content")).rc(0)
+    ran = harness.run(FileUpload(workersrc="a", masterdest="got", maxsize=3))
+    assert ran.result == FAILURE
+    assert "larger than 3 bytes" in ran.log("stdio").stderr
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("step", [FileUpload, DirectoryUpload])
+def test_what_the_master_cannot_write_is_told_in_the_log(
+    harness: StepHarness, tmp_path: Path, step: Any
+) -> None:
+    (tmp_path / "file").write_text("")
+    name = "uploadFile" if step is FileUpload else "uploadDirectory"
+
+    def refused(sent: Sent) -> None:
+        answers: list[Any] = []
+        sent.args["writer"].write(b"x").addErrback(answers.append)
+        assert len(answers) == 1
+
+    harness.expect(name).calls(refused).fails(RuntimeError("what the worker made of it"))
+    ran = harness.run(step(workersrc="a", masterdest="file/below"))
+    assert ran.result == FAILURE
+    assert ran.log("stdio").stderr == (
+        f"Cannot write '{tmp_path}/file/below' on the master: Not a directory\n"
+    )
+
+
+def test_another_failure_of_the_worker_is_an_exception(harness: StepHarness) -> None:
+    harness.expect("uploadFile").fails(RuntimeError("broken"))
+    ran = harness.run(FileUpload(workersrc="a", masterdest="got"))
+    assert ran.result == EXCEPTION and "broken" in ran.log("err.text").text
 
 
 def test_a_directory_is_uploaded(harness: StepHarness, tmp_path: Path) -> None:
@@ -138,13 +176,25 @@ def test_a_directory_is_uploaded(harness: StepHarness, tmp_path: Path) -> None:
 
 
 def test_an_archive_that_leads_elsewhere_is_refused(harness: StepHarness, tmp_path: Path) -> None:
-    harness.expect("uploadDirectory").calls(
-        lambda sent: sent.args["writer"]._write(archive(**{"../evil": "x"}))
-    ).calls(lambda sent: sent.args["writer"]._unpack())
+    harness.expect("uploadDirectory").unpack(archive(**{"good": "x", "../evil": "x"}))
     ran = harness.run(DirectoryUpload(workersrc="docs", masterdest="got/here"))
-    assert ran.result == EXCEPTION
-    assert "cannot unpack" in ran.log("err.text").text
-    assert not (tmp_path / "got" / "evil").exists()
+    assert ran.result == FAILURE
+    assert "the archive has the path '../evil', which leads out of it" in ran.log("stdio").stderr
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_is_left_out_of_a_directory_is_told(harness: StepHarness, tmp_path: Path) -> None:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w") as tar:
+        for name, target in (("in", "file"), ("out", "/etc/passwd")):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = tarfile.SYMTYPE, target
+            tar.addfile(entry)
+    harness.expect("uploadDirectory").unpack(data.getvalue()).update("left_out", 2)
+    ran = harness.run(DirectoryUpload(workersrc="docs", masterdest="got"))
+    assert (ran.result, ran.state) == (WARNINGS, "uploaded docs, 3 left out (warnings)")
+    assert "left out: 'out': a symbolic link to '/etc/passwd'" in ran.log("stdio").stderr
+    assert os.listdir(tmp_path / "got") == ["in"]
 
 
 class Noted(MultipleFileUpload):
@@ -198,6 +248,44 @@ def test_patterns_are_looked_up_on_the_worker(harness: StepHarness, tmp_path: Pa
     ran = harness.run(MultipleFileUpload(workersrcs="*.txt", masterdest="got", glob=True))
     assert ran.result == SUCCESS
     assert sorted(os.listdir(tmp_path / "got")) == ["a.txt", "b.txt"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["..", "/w/build/..", "/w/build/.", "/", "a\\..\\..\\b", "C:x", "a/C:\\x", "x\0y", "nul",
+     "/w/con.txt", "/w/LPT1", "a\n", "trailing.", "space ", "/w/" + "n" * 300],
+)  # fmt: skip
+def test_names_that_a_worker_makes_up_do_not_become_paths(
+    harness: StepHarness, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "master.cfg").write_text("keep")
+    names = sorted(["/w/build/good", name])
+    harness.expect("glob").files("/w/build/good", name)
+    for one in names:
+        harness.expect("stat", file=one).stat()
+        if one == "/w/build/good":
+            harness.expect("uploadFile", workersrc=one).upload("good")
+    ran = harness.run(MultipleFileUpload(workersrcs="*", masterdest="got", glob=True))
+    assert ran.result == FAILURE
+    assert "cannot be uploaded under its name" in ran.log("stdio").stderr
+    assert os.listdir(tmp_path / "got") == ["good"]
+    assert sorted(os.listdir(tmp_path)) == ["got", "master.cfg"]
+    assert (tmp_path / "master.cfg").read_text() == "keep"
+
+
+@pytest.mark.parametrize("answer", [None, "names", 5, {"a": 1}, [1, None, ["x"]]])
+def test_an_answer_that_lists_no_names_lists_nothing(harness: StepHarness, answer: Any) -> None:
+    harness.expect("glob").update("files", answer).rc(0)
+    ran = harness.run(MultipleFileUpload(workersrcs=["*"], masterdest="got", glob=True))
+    assert ran.result == SKIPPED
+
+
+@pytest.mark.parametrize("answer", [None, [], "x", ["x"], [None] * 10])
+def test_a_stat_without_a_mode_is_no_file(harness: StepHarness, answer: Any) -> None:
+    harness.expect("stat").update("stat", answer).rc(0)
+    ran = harness.run(MultipleFileUpload(workersrcs=["a"], masterdest="got"))
+    assert ran.result == FAILURE
+    assert "'a' is neither a regular file nor a directory" in ran.log("stdio").stderr
 
 
 def test_a_pattern_that_matches_nothing_skips_the_step(harness: StepHarness) -> None:

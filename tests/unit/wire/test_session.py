@@ -232,14 +232,22 @@ def test_a_file_comes_in_through_its_command(tmp_path: Path) -> None:
     desk, bot, sink = Desk(), FakeBot(), Sink()
     connection, _ = desk.attach(bot)
     now: Any = maybeDeferred
-    args = {"writer": FileWriter(str(tmp_path / "f"), in_thread=now), "workersrc": "x"}
+    file = FileWriter(str(tmp_path / "f"), in_thread=now)
+    args = {"writer": file, "workersrc": "x"}
     desk.session.start_command("b", "7", "uploadFile", args, sink)
     connection.carry()
     writer = bot.builders["b"].args["writer"]
     for call in (("write", b"abc"), ("close",), ("utime", (1.0, 2.0))):
         writer.callRemote(*call)
         connection.carry()
+    bot.builders["b"].command.callRemote("complete", None)
+    connection.carry()
+    assert sink.ends == [None] and outcome(file.finish(True)) == [""]
     assert (tmp_path / "f").read_bytes() == b"abc" and (tmp_path / "f").stat().st_mtime == 2.0
+    late = outcome(writer.callRemote("write", b"more"))
+    connection.carry()
+    assert "a command that is over" in late[0].getErrorMessage()
+    assert (tmp_path / "f").read_bytes() == b"abc"
 
 
 def test_a_file_of_a_lost_worker_leaves_nothing(tmp_path: Path) -> None:

@@ -8,6 +8,9 @@ from typing import Any
 from ci_worker.commands.base import Command, Place, Teller
 from ci_worker.commands.uploadfile import MOST_BLOCK_BYTES
 
+#: names that were left out are told one by one up to this many
+_MOST_TOLD = 20
+
 MODES = {None: "w|", "gz": "w|gz", "bz2": "w|bz2"}
 
 
@@ -39,13 +42,19 @@ class UploadDirectory(Command):
         block = min(self.args["blocksize"], MOST_BLOCK_BYTES)
         stream = BlockStream(self._write_from_thread, block, self.args.get("maxsize"))
         try:
-            await self.place.in_thread(_pack, path, stream, MODES[self.args.get("compress")])
+            left_out = await self.place.in_thread(
+                pack, path, stream, MODES[self.args.get("compress")]
+            )
         except UploadInterrupted:
             self._fail(f"Upload of '{path}' interrupted\n")
             return
         except OSError as error:
             self._fail(f"Cannot read directory '{path}' for upload: {error}\n")
             return
+        for name in left_out[:_MOST_TOLD]:
+            self.tell.put("stderr", f"left out: '{name}': a socket\n")
+        if left_out:
+            self.tell.put("left_out", len(left_out))
         await self.args["writer"].callRemote("unpack")
         if stream.was_cut:
             self._fail(f"Maximum filesize reached, truncating file '{path}'\n")
@@ -96,7 +105,25 @@ class BlockStream:
             self._buffer.clear()
 
 
-def _pack(path: str, stream: BlockStream, mode: Any) -> None:
+def pack(path: str, stream: BlockStream, mode: Any) -> list[str]:
+    """Write a directory as a tar stream; gives the names of what tar has no place for."""
+    left_out: list[str] = []
     with tarfile.open(fileobj=stream, mode=mode) as tar:  # type: ignore[call-overload]
-        tar.add(path, "")
+        _add(tar, path, "", left_out)
     stream.finish()
+    return left_out
+
+
+def _add(tar: tarfile.TarFile, path: str, name: str, left_out: list[str]) -> None:
+    entry: tarfile.TarInfo | None = tar.gettarinfo(path, name)
+    if entry is None:
+        left_out.append(name)
+    elif entry.isreg():
+        with open(path, "rb") as file:
+            tar.addfile(entry, file)
+    else:
+        tar.addfile(entry)
+        if entry.isdir():
+            for child in sorted(os.listdir(path)):
+                below = f"{name}/{child}" if name else child
+                _add(tar, os.path.join(path, child), below, left_out)
