@@ -133,6 +133,8 @@ class BuildMaster(MultiService):
     def _tell_warnings(self, config: Config) -> None:
         for warning in config.warnings:
             self.log.warn("{warning}", warning=warning)
+        for note in config.notes:
+            self.log.info("{note}", note=note)
 
     def _install_signals(self) -> None:
         if self._owns_process and hasattr(signal, "SIGHUP"):

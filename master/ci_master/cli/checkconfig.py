@@ -37,6 +37,8 @@ def run(options: argparse.Namespace) -> int:
         return 1
     for warning in config.warnings:
         print(f"warning: {warning}", file=sys.stderr)
+    for note in config.notes:
+        print(f"note: {note}", file=sys.stderr)
     if not options.quiet:
         print("Config file is good!")
     return 0

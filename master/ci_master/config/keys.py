@@ -294,6 +294,14 @@ def _repeated(values: Iterable[str]) -> list[str]:
     return sorted({value for value in listed if listed.count(value) > 1})
 
 
+def listens_here_only(port: Any) -> bool:
+    """Whether a port is for programs of this machine: its endpoint says so."""
+    text = str(port).replace("\\:", ":")
+    kind = text.partition(":")[0]
+    interface = text.rpartition("interface=")[2] if "interface=" in text else ""
+    return kind == "unix" or interface.startswith(("127.", "localhost", "::1", "0:0:0:0:0:0:0:1"))
+
+
 def origin_of(url: str) -> str:
     """Scheme, host and port of a URL: what a browser calls its origin."""
     parts = urlsplit(url)

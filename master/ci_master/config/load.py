@@ -16,6 +16,7 @@ from ci_common.numbers import whole_number
 from ci_master.config import keys, lists
 from ci_master.config.check import Check
 from ci_master.config.cross import check_relations
+from ci_master.config.doors import warn_of_open_doors
 from ci_master.config.latechecks import finish_checks
 from ci_master.config.model import Config
 from ci_master.config.modules import fresh_modules
@@ -44,6 +45,7 @@ _CHECKS = (
     finish_checks,
     check_www,
     check_relations,
+    warn_of_open_doors,
     warn_of_no_effect,
 )
 

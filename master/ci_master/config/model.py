@@ -58,7 +58,9 @@ class Config:
     user_managers: list[Any] = field(default_factory=list)
     www: dict[str, Any] = field(default_factory=dict)
     services: dict[str, Any] = field(default_factory=dict)
+    #: What its author should mend, and what they should know.
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def db_url(self) -> Any:

@@ -39,7 +39,7 @@ _LISTED = frozenset(
         "workers",
     }
 )
-_ABOUT_THE_LOAD = frozenset({"filename", "warnings"})
+_ABOUT_THE_LOAD = frozenset({"filename", "notes", "warnings"})
 
 _SHOWN_NAMES = 10  # per line of a summary
 _SCALARS = frozenset({type(None), bool, int, float, str, bytes})

@@ -83,12 +83,30 @@ def check_www(check: Check) -> None:
             check.fault("www", f"c['www']['{name}'] {must}, not {shown(known.pop(name))}")
     _check_special(check, known)
     _check_hosts(check, known)
+    _check_hook_auth(check, known)
     _check_logins(check, known)
     www = {**deepcopy(DEFAULTS), **known}
     if www["allowed_origins"] is None:
         www["allowed_origins"] = [origin_of(check.config.buildbotURL)]
     www["allowed_origins"] = [origin.lower() for origin in www["allowed_origins"]]
     check.config.www = www
+
+
+def _check_hook_auth(check: Check, known: dict[str, Any]) -> None:
+    """A list of checkers; False says that the hooks are open knowingly."""
+    given = known.get("change_hook_auth")
+    if given is None or given is False:
+        return
+    if not isinstance(given, list | tuple) or not all(
+        callable(getattr(checker, "requestAvatarId", None)) for checker in given
+    ):
+        check.fault(
+            "www",
+            "c['www']['change_hook_auth'] must be a list of credential checkers, not"
+            f" {shown(known.pop('change_hook_auth'))}",
+            "write [FilePasswordDB('hook-passwords.txt')] (from twisted.cred.checkers), or False if"
+            " anybody may call the hooks",
+        )
 
 
 def _check_hosts(check: Check, known: dict[str, Any]) -> None:

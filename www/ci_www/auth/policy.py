@@ -48,7 +48,7 @@ class Policy:
 
     def origin_allowed(self, request: Any, origin: str) -> bool:
         """Whether scripts of this origin may ask: those of our own, and of ``allowed_origins``."""
-        lowered = origin.lower()
+        lowered = origin.strip().lower()
         allowed = self._parts.www.get("allowed_origins") or [_origin(self._parts.config)]
         if any(fnmatchcase(lowered, pattern.lower()) for pattern in allowed):
             return True

@@ -2,7 +2,8 @@
 
 A dialect is a class that is made with the web parts and its options, and has
 ``getChanges(request)``, which gives a list of changes (dicts of the arguments of
-``data.changes.add``) and the kind of version control, or something to wait for that does.
+``data.changes.add``) and the kind of version control, or something to wait for that does. It is
+asked by POST; ``methods = ("POST", "GET")`` says that a GET does no harm.
 """
 
 from typing import Any

@@ -22,6 +22,7 @@ from ci_www.rest.encoding import is_gone
 _NAME = re.compile(r"\w+")
 
 _LONGEST_ERROR = 1000
+_UNKNOWN = "The dialect specified, '{}', wasn't whitelisted in change_hook"
 
 
 class _Unreadable(Exception):
@@ -40,7 +41,7 @@ class ChangeHook(Resource):
         self._made: dict[str, tuple[Any, Any]] = {}  # dialect -> its options and the object
 
     def render(self, request: Any) -> int:
-        """GET and POST alike."""
+        """Take a request; which methods, the dialect says."""
         spawn(self._answer(request), self.log, "answering a change hook")
         return NOT_DONE_YET
 
@@ -48,17 +49,22 @@ class ChangeHook(Resource):
         status, text = 200, "no change found"
         try:
             await self._check_password(request)
-            count = await self._take(request)
+            dialect = self._dialect(request)
+            self._check_method(request, dialect)
+            self._check_origin(request)
+            count = await self._take(request, dialect)
             if count:
                 text = f"{count} change found"
         except Refused as refused:
             status, text = refused.status, refused.reason
             if status == 401:
                 request.setHeader("WWW-Authenticate", 'Basic realm="change hooks"')
+            elif status == 405:
+                request.setHeader("Allow", "POST")
         except _Unreadable as error:
             status, text = 400, str(error)
         except Exception:
-            number = log_failure(self.log, f"change hook {request.path[:500]!r}")
+            number = log_failure(self.log, f"change hook {request.uri.partition(b'?')[0][:500]!r}")
             status, text = 500, f"Error processing changes: {failed(number)}."
         if is_gone(request):
             return
@@ -70,9 +76,23 @@ class ChangeHook(Resource):
             request.write(body)
         request.finish()
 
-    async def _take(self, request: Any) -> int:
+    def _check_method(self, request: Any, dialect: Any) -> None:
+        """A change is posted. A page can make any browser GET an address."""
+        name = request.postpath[0] if request.postpath else b""
+        default = ("POST", "GET") if name == b"poller" else ("POST",)
+        method = request.method.decode("latin-1")
+        if method not in getattr(dialect, "methods", default):
+            raise Refused(405, f"a change hook takes POST, not {method[:20]}")
+
+    def _check_origin(self, request: Any) -> None:
+        """No page of another site tells of changes, in the name of who looks at it."""
+        origin = request.getHeader("origin")
+        foreign = bool(origin) and not request.site.policy.origin_allowed(request, origin)
+        if foreign or (request.getHeader("sec-fetch-site") or "").lower() == "cross-site":
+            raise Refused(403, "the request was sent by a page of another site")
+
+    async def _take(self, request: Any, dialect: Any) -> int:
         try:
-            dialect = self._dialect(request)
             await read_form(request, self._parts.in_thread)
             changes, kind = await call_override(dialect.getChanges, request)
         except ValueError as error:
@@ -87,7 +107,7 @@ class ChangeHook(Resource):
         name = path[0] if path and path[0] else "base"
         configured = self._parts.www.get("change_hook_dialects") or {}
         if not _NAME.fullmatch(name) or name not in configured:
-            raise ValueError(f"The dialect specified, '{name}', wasn't whitelisted in change_hook")
+            raise _Unreadable(_UNKNOWN.format(name[:100]))
         options = configured[name]
         if name not in self._made or self._made[name][0] is not options:
             self._made[name] = (options, self._make(name, options))
@@ -98,7 +118,7 @@ class ChangeHook(Resource):
         if isinstance(options, dict) and options.get("custom_class"):
             maker = options["custom_class"]
         if maker is None:
-            raise ValueError(f"The dialect specified, '{name}', wasn't whitelisted in change_hook")
+            raise _Unreadable(_UNKNOWN.format(name[:100]))
         return maker(self._parts, options)
 
     async def _check_password(self, request: Any) -> None:

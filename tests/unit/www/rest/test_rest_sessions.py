@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import NOT_DONE_YET
@@ -91,10 +92,13 @@ class LoginTests(ApiCase):
 
 
 class HookTests(ApiCase):
-    def hook(self, uri: str, *, body: bytes = b"", **www: Any) -> tuple[int, str]:
+    def hook(
+        self, uri: str, *, body: bytes = b"", method: str = "POST", origin: str = "", **www: Any
+    ) -> tuple[int, str]:
         self.web.www.update({"change_hook_dialects": {"base": True}, **www})
-        method = "POST" if body else "GET"
         headers = {"content-type": "application/x-www-form-urlencoded"} if body else {}
+        if origin:
+            headers["origin"] = origin
         request = self.web.request(method, uri, headers=headers, body=body)
         self.assertEqual(ChangeHook(self.web.parts).render(request), NOT_DONE_YET)
         return request.status, request.body.decode()
@@ -117,6 +121,56 @@ class HookTests(ApiCase):
         self.assertEqual(self.hook("base?files=zz")[0], 400)
         self.assertEqual(self.get("changes")["changes"], [])
 
+    def test_fields_that_no_change_can_have_are_named_and_nothing_is_stored(self) -> None:
+        for field, body in (
+            ("branch", b"branch=" + b"b" * 256),
+            ("properties", b'properties={"a":NaN}'),
+            ("properties", b'properties={"":1}'),
+            ("properties", b"properties={%s}" % b",".join(b'"%d":1' % n for n in range(1001))),
+            ("when", b"when=1_0"),
+        ):
+            status, text = self.hook("base", body=b"author=me&" + body)
+            self.assertEqual((status, field in text), (400, True), text)
+        status, _ = self.hook("base", body=b"author=me&properties=" + b"[" * 9_000)
+        self.assertEqual(status, 400)
+        self.assertEqual(self.get("changes")["changes"], [])
+
+    def test_a_change_is_posted_by_no_page_of_another_site(self) -> None:
+        for method in ("GET", "HEAD", "PUT"):
+            status, _ = self.hook("base", method=method)
+            self.assertEqual(status, 405)
+        checkers = [InMemoryUsernamePasswordDatabaseDontUse(**{"": b""})]
+        for keys in (None, False, checkers):
+            status, _ = self.hook("base", origin="http://evil.example", change_hook_auth=keys)
+            self.assertEqual(status, 403)
+            status, _ = self.hook("base", origin="http://ci.example", change_hook_auth=keys)
+            self.assertEqual(status, 200)
+
+    def test_a_failure_tells_the_sender_a_number_only(self) -> None:
+        def fail(_change: Any) -> str:
+            raise ValueError("SELECT secret")
+
+        self.web.data.changes.codebase_of = fail
+        status, text = self.hook("base", body=b"author=me")
+        self.assertEqual(status, 500)
+        self.assertRegex(text, "^Error processing changes.*request [0-9a-f]{8}.$")
+        self.flushLoggedErrors(ValueError)
+
+    def test_a_dialect_says_which_methods_do_no_harm(self) -> None:
+        class Asks:
+            methods = ("POST", "GET")
+
+            def __init__(self, parts: Any, options: Any) -> None:
+                pass
+
+            def getChanges(self, request: Any) -> Any:
+                return [], None
+
+        dialects = {"asks": {"custom_class": Asks}}
+        for method, status in (("GET", 200), ("POST", 200), ("DELETE", 405)):
+            answer = self.hook("asks", method=method, change_hook_dialects=dialects)
+            self.assertEqual(answer[0], status)
+
     def test_a_dialect_may_be_the_users_own_and_take_its_time(self) -> None:
         answer: Deferred[Any] = Deferred()
 
@@ -128,7 +182,7 @@ class HookTests(ApiCase):
                 return answer
 
         self.web.www["change_hook_dialects"] = {"mine": {"custom_class": Mine}}
-        request = self.web.request("GET", "mine")
+        request = self.web.request("POST", "mine")
         ChangeHook(self.web.parts).render(request)
         self.assertEqual(request.finished, 0)
         answer.callback(([], "git"))
