@@ -202,6 +202,9 @@ class FakeSteps:
     def add_url(self, step: StepRow, name: str, url: str) -> None:
         step.urls = [*step.urls, {"name": name, "url": url}]
 
+    def skip(self, step: StepRow) -> None:
+        step.locks_acquired_at = None
+
     def finish(self, step: StepRow, results: int, hidden: bool) -> None:
         assert step.complete_at is None, f"step {step.name} is finished twice"
         assert isinstance(results, int)

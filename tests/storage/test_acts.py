@@ -7,6 +7,8 @@ from sqlalchemy import select
 
 from ci_common.results import CANCELLED, FAILURE, RETRY, SKIPPED, SUCCESS
 from ci_master.data.builders import BuilderSpec, ProjectSpec
+from ci_master.data.codebases import CodebaseSpec
+from ci_master.data.endpoints.reader import Reader
 from ci_master.data.model import Request
 from ci_master.storage import schema
 from tests.storage.harness import Desk
@@ -132,6 +134,87 @@ def test_a_buildset_without_requests_is_no_success(desk: Desk) -> None:
     assert (row.complete, row.results) == (True, SKIPPED)
 
 
+@pytest.mark.parametrize(("result", "told"), [(SKIPPED, "claimed"), (CANCELLED, "cancel")])
+def test_who_ends_a_waiting_request_has_claimed_it(desk: Desk, result: int, told: str) -> None:
+    request = a_request(desk)
+    desk.data.requests.complete([request.id], result)
+    row = rows(desk, schema.buildrequests)[0]
+    assert (row.claimed_by_masterid, row.claimed_at) == (desk.data.master_id, row.complete_at)
+    messages = [
+        (key[2], message)
+        for key, message in zip(desk.events, desk.messages, strict=True)
+        if key[:2] == ("buildrequests", str(request.id))
+    ]
+    assert [event for event, _ in messages] == ["new", told, "complete"]
+    assert [message["claimed"] for _, message in messages] == [False, True, True]
+    assert messages[-1][1]["claimed_by_masterid"] == desk.data.master_id
+
+
+def test_a_request_that_ended_unclaimed_in_an_earlier_version_reads_as_claimed(desk: Desk) -> None:
+    request = a_request(desk)
+    desk.data.requests.complete([request.id], CANCELLED)
+    unclaimed = {"claimed_by_masterid": None, "claimed_at": None}
+    desk.store.update(schema.buildrequests, request.id, unclaimed)
+    desk.settle()
+    reader = Reader(desk.data)
+    (found,) = desk.run(reader.plain("buildrequests"))
+    assert (found["claimed"], found["claimed_at"]) == (True, found["complete_at"])
+    for claimed, ids in (("1", [request.id]), ("0", [])):
+        answer = desk.run(reader.ask(["buildrequests"], [("claimed", [claimed])]))
+        assert [one["buildrequestid"] for one in answer.items or ()] == ids
+
+
+def test_a_step_that_is_skipped_never_had_locks(desk: Desk) -> None:
+    build = desk.data.builds.start(1, a_request(desk), 1)
+    step = desk.data.steps.add(build, "test")
+    desk.data.steps.start(step, locks_acquired=True)
+    desk.data.steps.skip(step)
+    desk.data.steps.finish(step, SKIPPED, False)
+    row = rows(desk, schema.steps)[0]
+    assert (row.started_at, row.locks_acquired_at) == (row.complete_at, None)
+
+
+def a_result_set(desk: Desk, category: str, unit: str) -> int:
+    build = desk.data.builds.start(1, a_request(desk), 1)
+    step = desk.data.steps.add(build, "test")
+    return desk.data.test_results.add_set(
+        build, step, description="", category=category, value_unit=unit
+    )
+
+
+ODD = ["1", "0", "2", "x", "-1", " 1", "true", ""]
+
+
+@pytest.mark.parametrize(
+    ("category", "unit", "values", "counts"),
+    [
+        ("pass_fail", "boolean", ODD, (4, 1)),
+        ("pass_fail", "boolean", [], (0, 0)),
+        ("pass_fail", "message", ["1", "0"], (None, None)),
+        ("pass_only", "message", ["0", "x"], (2, 0)),
+        ("fail_only", "boolean", ["1", "0", "x"], (0, 3)),
+        ("performance", "ms", ["12"], (None, None)),
+    ],
+)
+def test_a_set_of_test_results_counts_them(
+    desk: Desk, category: str, unit: str, values: list[str], counts: tuple[Any, Any]
+) -> None:
+    results = desk.data.test_results
+    set_id = a_result_set(desk, category, unit)
+    results.add(set_id, [{"value": value, "test_name": "t"} for value in values])
+    results.complete_set(set_id)
+    row = rows(desk, schema.test_result_sets)[0]
+    assert (row.tests_passed, row.tests_failed, row.complete) == (*counts, True)
+    assert desk.messages[-1]["tests_passed"] == counts[0]
+
+
+def test_counts_that_a_step_gives_are_kept(desk: Desk) -> None:
+    set_id = a_result_set(desk, "pass_fail", "boolean")
+    desk.data.test_results.complete_set(set_id, tests_passed=7, tests_failed=8)
+    row = rows(desk, schema.test_result_sets)[0]
+    assert (row.tests_passed, row.tests_failed) == (7, 8)
+
+
 def test_a_build_leaves_its_rows_and_its_builders_summary(desk: Desk) -> None:
     request = a_request(desk)
     desk.run(desk.data.requests.claim([request.id]))
@@ -222,6 +305,29 @@ def test_a_builder_belongs_to_its_project(desk: Desk) -> None:
     desk.run(desk.data.builders.sync([BuilderSpec("b1", project="p")]))
     project = desk.data.projects.by_name["p"]
     assert desk.data.builders.by_name["b1"].projectid == project.id
+
+
+def test_code_bases_of_the_configuration_are_stored_and_stay(desk: Desk) -> None:
+    desk.run(desk.data.projects.sync([ProjectSpec("p", "p"), ProjectSpec("q", "q")]))
+    specs = [CodebaseSpec("core", "p", "core"), CodebaseSpec("core", "q", "c")]
+    desk.run(desk.data.codebases.sync(specs))
+    desk.events.clear()
+    desk.run(desk.data.codebases.sync(specs))
+    assert desk.events == []  # nothing has changed
+    desk.run(desk.data.codebases.sync([CodebaseSpec("core", "q", "d")]))
+    assert desk.events == [("codebases", "2", "update")]
+    desk.crash()
+    desk.open()
+    reader = Reader(desk.data)
+    found = desk.run(reader.plain("codebases"))
+    assert [(one["codebaseid"], one["projectid"], one["slug"]) for one in found] == [
+        (1, 1, "core"),
+        (2, 2, "d"),
+    ]
+    assert desk.run(reader.plain("projects/2/codebases")) == found[1:]
+    assert desk.run(reader.plain("projects/1/codebases/core")) == found[0]
+    desk.run(desk.data.codebases.sync([CodebaseSpec("lib", "p", "lib")]))
+    assert desk.data.codebases.by_name[1, "lib"].id == 3
 
 
 def test_workers_remember_what_people_said_of_them(desk: Desk) -> None:

@@ -125,6 +125,20 @@ def test_what_has_come_can_be_read_before_the_end(desk: Desk, log: LogWriter) ->
     assert ("logs", str(log.id), "append") in desk.events
 
 
+def test_whoever_follows_a_log_hears_of_its_last_lines_before_its_end(
+    desk: Desk, log: LogWriter
+) -> None:
+    log.append("o", b"first\nlast")
+    log.finish()
+    desk.settle()
+    told = [
+        (key[2], message["num_lines"], message["complete"])
+        for key, message in zip(desk.events, desk.messages, strict=True)
+        if key[:2] == ("logs", str(log.id))
+    ]
+    assert told == [("new", 0, False), ("append", 2, False), ("finished", 2, True)]
+
+
 def test_whoever_sends_too_much_has_to_wait_until_it_is_stored(desk: Desk, log: LogWriter) -> None:
     while log.has_room:
         log.append("o", b"0123456789\n" * 10_000)

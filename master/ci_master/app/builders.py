@@ -5,6 +5,7 @@ from typing import Any
 from ci_master.config.cross import locks_in, locks_of_builder
 from ci_master.config.model import Config
 from ci_master.data.builders import BuilderSpec, ProjectSpec
+from ci_master.data.codebases import CodebaseSpec
 
 
 def builder_specs(config: Config) -> list[BuilderSpec]:
@@ -33,6 +34,14 @@ def project_specs(config: Config) -> list[ProjectSpec]:
             description_html=_html(project),
         )
         for project in config.projects
+    ]
+
+
+def codebase_specs(config: Config) -> list[CodebaseSpec]:
+    """What others see of the code bases."""
+    return [
+        CodebaseSpec(name=codebase.name, project=codebase.project, slug=codebase.slug)
+        for codebase in config.codebases
     ]
 
 

@@ -13,6 +13,7 @@ from ci_common.aio import to_deferred
 from ci_common.processes.records import FILE, ProcessRecords
 from ci_master.app.builders import (
     builder_specs,
+    codebase_specs,
     locks_of,
     project_specs,
     workers_of_builders,
@@ -194,6 +195,7 @@ class House:
     async def _apply_rows(self, config: Config) -> None:
         data = self.data
         await data.projects.sync(project_specs(config))
+        await data.codebases.sync(codebase_specs(config))
         await data.builders.sync(builder_specs(config))
         ids = {name: builder.id for name, builder in data.builders.by_name.items()}
         configured: dict[str, list[int]] = {worker.workername: [] for worker in config.workers}

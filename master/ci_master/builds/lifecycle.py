@@ -76,6 +76,7 @@ async def _add(step: BuildStep) -> None:
 async def _result_of(step: BuildStep) -> int:
     await _render(step)
     if not await _is_wanted(step):
+        step.build.services.data.steps.skip(step.row)
         return SKIPPED
     await _show_current(step)
     if step.locks:

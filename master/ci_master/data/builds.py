@@ -189,12 +189,17 @@ class Steps:
             step.urls = [*step.urls, link]
             self._change(step, "updated", {"urls_json": json.dumps(step.urls)})
 
+    def skip(self, step: StepRow) -> None:
+        """Note that a step will not run: it never takes locks. Written when it is finished."""
+        step.locks_acquired_at = None
+
     def finish(self, step: StepRow, results: int, hidden: bool) -> None:
         """End a step."""
         step.complete_at = self._context.now()
         step.results = results
         step.hidden = hidden
         values = {
+            "locks_acquired_at": step.locks_acquired_at,
             "complete_at": step.complete_at,
             "results": results,
             "hidden": hidden,

@@ -207,17 +207,17 @@ class Requests:
             request = self.open.pop(id, None)
             if request is None:
                 continue
+            now = self._context.now()
+            values: dict[str, Any] = {"complete": True, "complete_at": now, "results": results}
             waited = self.waiting.pop(id, None) is not None
-            request.complete = True
-            request.complete_at = self._context.now()
-            request.results = results
-            values: dict[str, Any] = {
-                "complete": True,
-                "complete_at": request.complete_at,
-                "results": results,
-            }
             if collapsed_into is not None:
                 values["collapsed_into"] = collapsed_into
+            if not request.claimed:  # whoever ends a request has taken it: it waits no more
+                request.claimed_by, request.claimed_at = self._context.master_id, now
+                values |= {"claimed_by_masterid": request.claimed_by, "claimed_at": now}
+                if results != CANCELLED:
+                    self._tell(request, "claimed")
+            request.complete, request.complete_at, request.results = True, now, results
             self._context.store.update(schema.buildrequests, id, values)
             if waited and results == CANCELLED:
                 self._tell(request, "cancel")

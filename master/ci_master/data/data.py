@@ -11,6 +11,7 @@ from ci_master.data.builders import Builders, Projects
 from ci_master.data.builds import Builds, Steps
 from ci_master.data.buildsets import Buildsets, Requests
 from ci_master.data.changes import Changes
+from ci_master.data.codebases import Codebases
 from ci_master.data.context import Context
 from ci_master.data.logs import Logs
 from ci_master.data.mastership import Mastership
@@ -19,6 +20,7 @@ from ci_master.data.model import (
     BuilderSummary,
     Buildset,
     ChangeSourceRow,
+    CodebaseRow,
     MasterRow,
     ProjectRow,
     Request,
@@ -48,6 +50,7 @@ class Data:
         self.actions = Actions(store.durable)
         self.state = State(context)
         self.projects = Projects(context)
+        self.codebases = Codebases(context, self.projects)
         self.builders = Builders(context, self.projects)
         self.workers = Workers(context)
         self.schedulers = Schedulers(context, self.masters)
@@ -95,6 +98,7 @@ class Data:
         load = await store.read(_Loaded)
         self.masters.update((row.id, row) for row in load.masters)
         self.projects.load(load.projects)
+        self.codebases.load(load.codebases)
         self.builders.load(
             load.builders,
             {
@@ -150,6 +154,10 @@ class _Loaded:
         ]
         self.projects = [
             ProjectRow(**row._mapping) for row in loading.all_rows(tx, schema.projects)
+        ]
+        self.codebases = [
+            CodebaseRow(row.id, row.projectid, row.name, row.slug)
+            for row in loading.all_rows(tx, schema.codebases)
         ]
         self.builder_masters = loading.all_rows(tx, schema.builder_masters)
         self.builders = self._builders(tx)

@@ -200,6 +200,9 @@ class LogWriter:
         for stream, rest in self._partial.items():
             self._take(stream, rest + b"\n")
         self._partial.clear()
+        if self._told_lines != self.num_lines:  # whoever follows the log waits for this
+            self._told_lines = self.num_lines
+            self._tell("append")
         self.complete = True
         if self._unstored:
             self._store_chunk()

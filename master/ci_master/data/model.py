@@ -15,6 +15,9 @@ from ci_common.results import SKIPPED
 if TYPE_CHECKING:
     from ci_master.data.logs import LogWriter
 
+#: What buildsets and requests have as their result before their end.
+NO_RESULT = -1
+
 #: name -> (value, source)
 PropertyDict = dict[str, tuple[Any, str]]
 
@@ -240,6 +243,25 @@ class ProjectRow:
 
 
 @dataclass(slots=True, eq=False)
+class CodebaseRow:
+    """A code base of a project that is or was configured."""
+
+    id: int
+    projectid: int
+    name: str
+    slug: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The REST resource."""
+        return {
+            "codebaseid": self.id,
+            "projectid": self.projectid,
+            "name": self.name,
+            "slug": self.slug,
+        }
+
+
+@dataclass(slots=True, eq=False)
 class Buildset:
     """Requests that were made together, of the same sources."""
 
@@ -264,7 +286,7 @@ class Buildset:
     parent_requestid: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The REST resource."""
+        """What events tell; REST says :data:`NO_RESULT` where this has no result yet."""
         return {
             "bsid": self.id,
             "external_idstring": self.external_idstring,
@@ -294,7 +316,7 @@ class Request:
     claimed_by: int | None = None
     complete: bool = False
     complete_at: int | None = None
-    results: int = -1
+    results: int = NO_RESULT
     waits: WaitReason | None = None
 
     @property

@@ -1,18 +1,16 @@
 """The paths of the REST API, and which endpoint answers each.
 
-Elements of a pattern: ``n:name`` a decimal number, ``i:name`` an identifier, ``s:name`` any
-text, everything else itself. Where several fit, the narrower one wins.
+Elements of a pattern: ``n:name`` or ``:name`` a decimal number, ``i:name`` an identifier,
+``s:name`` any text, everything else itself. Where several fit, the narrower one wins.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ci_common.numbers import is_digits
-from ci_master.data.endpoints.entities import ENTITIES, Fields
+from ci_master.data.endpoints.entities import ENTITIES, IDENTIFIER, Fields
 
-_IDENTIFIER = re.compile(r"[a-zA-Z\u00a0-\U0010ffff_-][a-zA-Z0-9\u00a0-\U0010ffff._-]*")
 _LONGEST_NUMBER = 18
 
 #: The largest integer of the database's columns; nothing has it as its id.
@@ -116,7 +114,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _endpoint("branch", COLLECTION, "/codebases/n:codebaseid/branches", plural="branches"),
     _endpoint("forcescheduler", SINGLE, "/forceschedulers/i:schedulername"),
     _endpoint("forcescheduler", COLLECTION, "/forceschedulers",
-              "/builders/n:builderid/forceschedulers"),
+              "/builders/:builderid/forceschedulers"),
     _endpoint("log", SINGLE, *_LOGS),
     _endpoint("log", COLLECTION, *_below(_OF_STEPS, "/logs")),
     _endpoint("logchunk", SINGLE, "/logchunks", *_below(_LOGS, "/contents"), windowed=True),
@@ -127,7 +125,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _endpoint("master", COLLECTION, "/masters", "/builders/n:builderid/masters"),
     _endpoint("project", SINGLE, "/projects/n:projectid", "/projects/i:projectname"),
     _endpoint("project", COLLECTION, "/projects"),
-    _endpoint("property", SINGLE, "/buildsets/n:bsid/properties",
+    _endpoint("sourcedproperties", SINGLE, "/buildsets/n:bsid/properties",
               *_below(_BUILDS, "/properties"), plural="properties", name="properties"),
     _endpoint("_property", COLLECTION, *_below(_BUILDS, "/property_list"),
               "/buildsets/n:bsid/properties_list", "/changes/n:changeid/properties_list",
@@ -136,7 +134,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
               "/masters/n:masterid/schedulers/n:schedulerid"),
     _endpoint("scheduler", COLLECTION, "/schedulers", "/masters/n:masterid/schedulers"),
     _endpoint("sourcestamp", SINGLE, "/sourcestamps/n:ssid"),
-    _endpoint("sourcestamp", COLLECTION, "/sourcestamps", "/buildsets/n:bsid/sourcestamps"),
+    _endpoint("sourcestamp", COLLECTION, "/sourcestamps",
+              "/buildsets/:buildsetid/sourcestamps"),
     _endpoint("step", SINGLE, *_OF_STEPS),
     _endpoint("step", COLLECTION, *_below(_BUILDS, "/steps")),
     _endpoint("test_result_set", SINGLE, "/test_result_sets/n:test_result_setid"),
@@ -178,6 +177,7 @@ def _child(node: _Node, element: str) -> _Node:
     kind, colon, name = element.partition(":")
     if not colon:
         return node.literal.setdefault(element, _Node())
+    kind = kind or "n"
     for known_kind, known_name, known in node.wild:
         if (known_kind, known_name) == (kind, name):
             return known
@@ -207,7 +207,7 @@ def _match(
     if at == len(segments):
         return None if node.endpoint is None else (node.endpoint, args)
     segment = segments[at]
-    if not segment:
+    if not segment or "\0" in segment:  # which no name has, and PostgreSQL refuses to look for
         return None
     child = node.literal.get(segment)
     if child is not None:
@@ -220,7 +220,7 @@ def _match(
             if not is_digits(segment) or len(segment) > _LONGEST_NUMBER:
                 continue
             value = min(int(segment), _HIGHEST)
-        elif kind == "i" and not _IDENTIFIER.fullmatch(segment):
+        elif kind == "i" and not IDENTIFIER.fullmatch(segment):
             continue
         found = _match(child, segments, at + 1, {**args, name: value})
         if found is not None:

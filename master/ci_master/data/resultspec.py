@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ci_common.numbers import MOST, whole_number
+from ci_master.data.endpoints.entities import IDENTIFIER, LIST, STRUCTURE, TEXT, FieldType
 from ci_master.storage.reads_page import Page, Where
 
 Json = dict[str, Any]
 
-#: The largest integer of the database's columns: nothing there is beyond it.
-_HIGHEST = 2**31 - 1
+#: Greater numbers mean the same as this one: no column holds them, no collection is as long.
+_HIGHEST = 2**62
+
+#: Each is a condition of its own in a statement of the database.
+_MOST_CONTAINED = 100
 
 _TRUE = frozenset(("on", "true", "yes", "1"))
 _FALSE = frozenset(("off", "false", "no", "0"))
@@ -106,10 +110,16 @@ class ResultSpec:
         order = [(name.lstrip("-"), name.startswith("-")) for name in self.order or ()]
         in_memory = bool(rest) or any(name not in columns for name, _ in order)
         where = tuple(Where(one.field, one.op, tuple(one.values)) for one in here)
-        if in_memory or (self.limit or 0) < 0 or (self.offset or 0) < 0:
+        if in_memory:
             left = ResultSpec(rest, None, [], self.order, self.limit, self.offset)
             return Page(where), left
-        return Page(where, tuple(order), self.limit, self.offset or 0), None
+        begin, count = self.window()
+        return Page(where, tuple(order), count, begin), None
+
+    def window(self) -> tuple[int, int | None]:
+        """Where to begin, and how many are wanted: None for all. Negative ones limit nothing."""
+        limit = self.limit if self.limit is not None and self.limit >= 0 else None
+        return max(self.offset or 0, 0), limit
 
     # -- in memory ----------------------------------------------------------------------------
 
@@ -123,9 +133,8 @@ class ResultSpec:
             found.sort(key=_sort_key(name.lstrip("-")), reverse=name.startswith("-"))
         total = len(found)
         if self.is_cut():
-            begin = self.offset or 0
-            end = None if self.limit is None else begin + self.limit
-            found = found[max(begin, 0) : None if end is None else max(end, 0)]
+            begin, count = self.window()
+            found = found[begin : None if count is None else begin + count]
         return self.choose(found), total
 
     def choose(self, items: list[Json]) -> list[Json]:
@@ -147,7 +156,9 @@ def _sort_key(name: str) -> Callable[[Json], tuple[bool, Any]]:
 # -- from a URL -------------------------------------------------------------------------------
 
 
-def parse_query(args: Iterable[tuple[str, list[str]]], fields: Mapping[str, str]) -> ResultSpec:
+def parse_query(
+    args: Iterable[tuple[str, list[str]]], fields: Mapping[str, FieldType]
+) -> ResultSpec:
     """Read the parameters of a URL.
 
     :param args: name -> values, decoded.
@@ -164,7 +175,7 @@ def parse_query(args: Iterable[tuple[str, list[str]]], fields: Mapping[str, str]
         elif name == "order":
             spec.order = values
             for value in values:
-                _check_field(value.removeprefix("-"), fields)
+                _check_order(value.removeprefix("-"), fields)
         elif name == "field":
             spec.fields = values
             for value in values:
@@ -182,22 +193,37 @@ def parse_query(args: Iterable[tuple[str, list[str]]], fields: Mapping[str, str]
 
 
 def _add_operator(
-    spec: ResultSpec, name: str, values: list[str], fields: Mapping[str, str]
+    spec: ResultSpec, name: str, values: list[str], fields: Mapping[str, FieldType]
 ) -> None:
-    """Add a filter like ``name__contains``; what does not exist is ignored, as ever."""
+    """Add a filter like ``name__contains``; an operator or field that there is not is ignored.
+
+    So is an operator for one value that is given several.
+    """
     field_name, _, operator = name.rpartition("__")
     if field_name not in fields or operator not in OPERATORS:
         return
     if operator in _FOR_ONE and len(values) > 1:
         return
-    spec.filters.append(
-        Filter(field_name, operator, _values(field_name, fields[field_name], values))
-    )
+    kind = fields[field_name].kind
+    wanted = _values(name, fields[field_name], values)
+    if operator == "contains" and kind not in (TEXT, LIST):
+        raise BadQuery(f"'{field_name}' is a {kind}, which contains nothing: use __eq or __in")
+    if operator == "contains" and len(wanted) > _MOST_CONTAINED:
+        raise BadQuery(f"{name} is given more than {_MOST_CONTAINED} times")
+    if operator in _FOR_ONE and kind == LIST:
+        raise BadQuery(f"'{field_name}' is a list, which has no order: use __contains")
+    spec.filters.append(Filter(field_name, operator, wanted))
 
 
-def _check_field(name: str, fields: Mapping[str, str]) -> None:
+def _check_field(name: str, fields: Mapping[str, FieldType]) -> None:
     if name not in fields:
         raise BadQuery(f"no such field '{name}'")
+
+
+def _check_order(name: str, fields: Mapping[str, FieldType]) -> None:
+    _check_field(name, fields)
+    if fields[name].kind in (LIST, STRUCTURE):
+        raise BadQuery(f"cannot order on '{name}': it is a {fields[name].kind}")
 
 
 def _check_selected(spec: ResultSpec) -> None:
@@ -210,8 +236,8 @@ def _check_selected(spec: ResultSpec) -> None:
         raise BadQuery("cannot order on un-selected fields")
 
 
-def _values(name: str, type_name: str, values: list[str]) -> list[Any]:
-    parse = _PARSERS.get(type_name)
+def _values(name: str, field_type: FieldType, values: list[str]) -> list[Any]:
+    parse = _PARSERS.get(field_type.name)
     if parse is None:
         raise BadQuery(f"invalid filter value for {name}")
     try:
@@ -222,7 +248,7 @@ def _values(name: str, type_name: str, values: list[str]) -> list[Any]:
 
 def _integer(value: str, message: str) -> int:
     try:
-        return _small_integer(value)
+        return _bounded_integer(value)
     except ValueError:
         raise BadQuery(message) from None
 
@@ -236,20 +262,29 @@ def _boolean(value: str) -> bool:
     raise ValueError(value)
 
 
-def _small_integer(value: str) -> int:
+def _bounded_integer(value: str) -> int:
     number = whole_number(value.strip(), least=-MOST)
     if number is None:
         raise ValueError(value)
     return max(-_HIGHEST, min(number, _HIGHEST))
 
 
+def _text(value: str) -> str:
+    if "\0" in value:  # no database stores it, and PostgreSQL does not even look for it
+        raise ValueError(value)
+    return value
+
+
+def _identifier(value: str) -> str:
+    if not IDENTIFIER.fullmatch(value):
+        raise ValueError(value)
+    return value
+
+
 _PARSERS: dict[str, Callable[[str], Any]] = {
-    "integer": _small_integer,
-    "datetime": _small_integer,
+    "integer": _bounded_integer,
+    "datetime": _bounded_integer,
     "boolean": _boolean,
-    "string": str,
-    "identifier": str,
-    "list of integer": _small_integer,
-    "list of string": str,
-    "list of identifier": str,
+    "string": _text,
+    "identifier": _identifier,
 }

@@ -1,11 +1,38 @@
 """Test results: sets of a step, and the results in them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ci_master.data.context import Context
 from ci_master.data.model import BuildRow, StepRow
 from ci_master.storage import schema
+
+#: Categories of sets whose results are counted: the results tell which they are, or all of them
+#: have passed, or failed.
+PASS_FAIL, PASS_ONLY, FAIL_ONLY = "pass_fail", "pass_only", "fail_only"
+
+
+@dataclass(slots=True)
+class Counts:
+    """How many results of a set that is not complete have passed and failed."""
+
+    passed: int = 0
+    failed: int = 0
+
+    def take(self, category: str, value: str) -> None:
+        """Count one result. In a set of booleans, 0 has failed and other integers have passed."""
+        if category == PASS_ONLY:
+            self.passed += 1
+        elif category == FAIL_ONLY:
+            self.failed += 1
+        else:
+            try:
+                passed = int(value) != 0
+            except ValueError:
+                return
+            self.passed += passed
+            self.failed += not passed
 
 
 class TestResults:
@@ -14,6 +41,7 @@ class TestResults:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._sets: dict[int, dict[str, Any]] = {}  # those not complete
+        self._counts: dict[int, Counts] = {}
 
     def add_set(
         self, build: BuildRow, step: StepRow, *, description: str | None, category: str,
@@ -35,14 +63,19 @@ class TestResults:
         }
         store.insert(table, row)
         self._sets[row["id"]] = dict(row)
+        if category in (PASS_ONLY, FAIL_ONLY) or (category, value_unit) == (PASS_FAIL, "boolean"):
+            self._counts[row["id"]] = Counts()
         self._tell(row, "new")
         return int(row["id"])
 
     def add(self, set_id: int, results: Sequence[Mapping[str, Any]]) -> None:
         """Add results: value and, where known, test_name, test_code_path, line, duration_ns."""
         store, table = self._context.store, schema.test_results
-        builderid = self._sets[set_id]["builderid"]
+        builderid, category = self._sets[set_id]["builderid"], self._sets[set_id]["category"]
+        counts = self._counts.get(set_id)
         for result in results:
+            if counts is not None:
+                counts.take(category, str(result["value"]))
             store.insert(
                 table,
                 {
@@ -60,10 +93,17 @@ class TestResults:
     def complete_set(
         self, set_id: int, *, tests_passed: int | None = None, tests_failed: int | None = None
     ) -> None:
-        """End a set. May be asked for twice."""
-        row = self._sets.pop(set_id, None)
+        """End a set. May be asked for twice.
+
+        :param tests_passed: None for what was counted, where the set's category can be counted.
+        :param tests_failed: likewise.
+        """
+        row, counts = self._sets.pop(set_id, None), self._counts.pop(set_id, None)
         if row is None:
             return
+        if counts is not None:
+            tests_passed = counts.passed if tests_passed is None else tests_passed
+            tests_failed = counts.failed if tests_failed is None else tests_failed
         values = {"tests_passed": tests_passed, "tests_failed": tests_failed, "complete": True}
         self._context.store.update(schema.test_result_sets, set_id, values)
         self._tell({**row, **values}, "completed")

@@ -285,7 +285,8 @@ class ForceScheduler(ReconfigurableBaseScheduler):
     ) -> Added:
         """Ask for builds.
 
-        :param owner: who asks, as far as the web server knows.
+        :param owner: who asks, as far as the web server knows. If it does not, the field
+            ``username`` says; the property ``owner`` is empty where that is empty too.
         :param kwargs: what was posted: scalars or lists by full name of the field; contents of
             files as text or bytes.
         :returns: the buildset's id, and the request ids by builder id.
@@ -304,7 +305,7 @@ class ForceScheduler(ReconfigurableBaseScheduler):
         reason = await self._value_of(self.reason, collector, posted)
         priority = await self._value_of(self.forced_priority, collector, posted)
         if owner in _NOBODY:
-            owner = await self._value_of(self.username, collector, posted) or "anonymous"
+            owner = await self._value_of(self.username, collector, posted) or ""
         gathered = await call_override(self.gatherPropertiesAndChanges, collector, **posted)
         properties, _, stamps = gathered
         for field, kind, value in (
@@ -334,12 +335,11 @@ class ForceScheduler(ReconfigurableBaseScheduler):
 
 
 def _stamp(codebase: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The source stamp of what was typed in: an empty branch or revision is the default one."""
+    """The source stamp of what was typed in. An empty branch or revision, which stands for the
+    default one, stays the empty text that users' steps and renderables have always found there.
+    """
     stamp = {"codebase": codebase, **given}
-    for key in ("branch", "revision"):
-        if key in stamp:
-            stamp[key] = stamp[key] or None
-    for key in ("repository", "project"):
+    for key in ("branch", "revision", "repository", "project"):
         if key in stamp:
             stamp[key] = stamp[key] or ""
     patch = stamp.get("patch")

@@ -143,6 +143,11 @@ def properties_of(tx: Connection, ids: Sequence[int]) -> dict[int, Json]:
     return found
 
 
+def exists(tx: Connection, buildid: int) -> bool:
+    """Whether there is a build with this id."""
+    return tx.execute(select(builds.c.id).where(builds.c.id == buildid)).first() is not None
+
+
 # -- data -------------------------------------------------------------------------------------
 
 

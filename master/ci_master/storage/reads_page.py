@@ -3,11 +3,25 @@
 A column may be an expression; ``columns`` names them as the REST resources do.
 """
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, false, func, not_, or_, select
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Row,
+    Select,
+    and_,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.sql.elements import ColumnElement
 
 Columns = Mapping[str, ColumnElement[Any]]
@@ -83,34 +97,47 @@ def _ordered(column: ColumnElement[Any], descending: bool, dialect: str) -> Colu
 
 def _condition(column: ColumnElement[Any], where: Where, dialect: str) -> ColumnElement[bool]:
     values = where.values
+    # Lists are one expression: SQLite takes no chain of a thousand.
+    many = [_bound(value) for value in values if not isinstance(value, bool | None)]
+    few = {value for value in values if isinstance(value, bool | None)}
     if where.op in ("eq", "in"):
-        return or_(false(), *(_equals(column, value) for value in values))
+        return or_(column.in_(many), *(_equals(column, value) for value in few))
     if where.op in ("ne", "notin"):
-        return and_(*(_differs(column, value) for value in values))
+        others = or_(column.not_in(many), column.is_(None)) if many else true()
+        return and_(others, *(not_(_equals(column, value)) for value in few))
     if where.op == "contains":
         return or_(false(), *(_contains(column, value, dialect) for value in values))
     value = values[0]
-    comparisons: dict[str, ColumnElement[bool]] = {
-        "lt": column < value,
-        "le": column <= value,
-        "gt": column > value,
-        "ge": column >= value,
-    }
-    return comparisons[where.op]
+    if isinstance(value, bool):
+        return _truth_condition(column, where.op, value)
+    found: ColumnElement[bool] = _COMPARE[where.op](column, _bound(value))
+    return found
 
 
-def _equals(column: ColumnElement[Any], value: Any) -> ColumnElement[bool]:
+def _truth_condition(column: ColumnElement[Any], op: str, value: bool) -> ColumnElement[bool]:
+    """Compare a truth value, of which False is the lower one; databases do not agree on how."""
+    allowed = [one for one in (False, True) if _COMPARE[op](one, value)]
+    return or_(false(), *(_equals(column, one) for one in allowed))
+
+
+def _bound(value: Any) -> Any:
+    """A value for a statement: any column may be compared with an integer of 64 bits."""
+    return literal(value, BigInteger) if isinstance(value, int) else value
+
+
+_COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+}
+
+
+def _equals(column: ColumnElement[Any], value: bool | None) -> ColumnElement[bool]:
     if value is None:
         return column.is_(None)
-    if isinstance(value, bool):  # keeps "complete_at IS NULL" in a form that an index answers
-        return column if value else not_(column)
-    return column == value
-
-
-def _differs(column: ColumnElement[Any], value: Any) -> ColumnElement[bool]:
-    if value is None or isinstance(value, bool):
-        return not_(_equals(column, value))
-    return or_(column != value, column.is_(None))
+    # keeps "complete_at IS NULL" in a form that an index answers
+    return column if value else not_(column)
 
 
 def _contains(column: ColumnElement[Any], value: Any, dialect: str) -> ColumnElement[bool]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, select
+from sqlalchemy import Connection, Row, Select, bindparam, func, or_, select
 
 from ci_master.storage.reads_builds import chosen
 from ci_master.storage.reads_changes import STAMP_WITH_PATCH
@@ -26,7 +26,8 @@ REQUEST_COLUMNS: Columns = {
     "buildsetid": buildrequests.c.buildsetid,
     "builderid": buildrequests.c.builderid,
     "priority": buildrequests.c.priority,
-    "claimed": buildrequests.c.claimed_by_masterid.is_not(None),
+    # what has ended was taken, though earlier versions did not write down by whom
+    "claimed": or_(buildrequests.c.complete, buildrequests.c.claimed_by_masterid.is_not(None)),
     "claimed_at": buildrequests.c.claimed_at,
     "claimed_by_masterid": buildrequests.c.claimed_by_masterid,
     "complete": buildrequests.c.complete,
@@ -49,8 +50,10 @@ _SET_PROPERTIES = select(buildsets.c.id, buildsets.c.properties_json).where(
 
 def _request_json(row: Row[Any]) -> Json:
     request = dict(zip(REQUEST_FIELDS, row, strict=True))
-    request["claimed"] = request["claimed_by_masterid"] is not None
     request["complete"] = bool(request["complete"])
+    request["claimed"] = bool(request["claimed"])
+    if request["complete"] and request["claimed_at"] is None:
+        request["claimed_at"] = request["complete_at"]
     request["properties"] = None
     return request
 
@@ -112,7 +115,7 @@ SET_COLUMNS: Columns = {
     "submitted_at": buildsets.c.submitted_at,
     "complete": buildsets.c.complete,
     "complete_at": buildsets.c.complete_at,
-    "results": buildsets.c.results,
+    "results": func.coalesce(buildsets.c.results, -1),  # -1 before the end
     "parent_buildid": buildsets.c.parent_buildid,
     "parent_relationship": buildsets.c.parent_relationship,
 }

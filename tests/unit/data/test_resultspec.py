@@ -2,7 +2,7 @@
 
 import pytest
 
-from ci_master.data.endpoints.entities import ENTITIES
+from ci_master.data.endpoints.entities import ENTITIES, FieldType
 from ci_master.data.paths import COLLECTION, InvalidPath, resolve
 from ci_master.data.resultspec import BadQuery, Filter, ResultSpec, parse_query
 
@@ -14,7 +14,7 @@ ITEMS = [
 ]
 
 
-def query(text: str, fields: dict[str, str] | None = None) -> ResultSpec:
+def query(text: str, fields: dict[str, FieldType] | None = None) -> ResultSpec:
     args: dict[str, list[str]] = {}
     for part in filter(None, text.split("&")):
         name, _, value = part.partition("=")
@@ -50,6 +50,12 @@ FILTERS = [
     ("offset=1", [2, 3]),
     ("limit=1&offset=1", [2]),
     ("limit=0", []),
+    ("limit=-1", [1, 2, 3]),  # limits nothing
+    ("limit=-1&offset=1", [2, 3]),
+    ("offset=-2", [1, 2, 3]),
+    ("limit=9223372036854775807&offset=1", [2, 3]),
+    ("tags__lt=linux&tags__lt=x", [1, 2, 3]),  # ignored before it is looked at
+    ("projectid__gt=0", []),
     ("order=-builderid&limit=1&field=builderid", [3]),
 ]
 
@@ -79,6 +85,12 @@ ERRORS = [
     ("limit=", "invalid limit"),
     ("offset=1.5", "invalid offset"),
     ("builderid=x", "invalid filter value for builderid"),
+    ("builderid__in=x", "invalid filter value for builderid__in"),
+    ("name=a\0b", "invalid filter value for name"),
+    ("order=tags", "cannot order on 'tags': it is a list"),
+    ("order=-masterids", "cannot order on 'masterids': it is a list"),
+    ("tags__lt=linux", "'tags' is a list, which has no order: use __contains"),
+    ("builderid__contains=1", "'builderid' is a number, which contains nothing: use __eq or __in"),
     ("builderid=99999999999999999999", "invalid filter value for builderid"),
 ]
 
@@ -99,6 +111,43 @@ def test_other_words_are_no_booleans_and_objects_cannot_be_filtered() -> None:
     for text in ("complete=maybe", "properties=3"):
         with pytest.raises(BadQuery):
             query(text, dict(ENTITIES["build"]))
+
+
+OF_BUILDS = [
+    ("order=properties", "cannot order on 'properties': it is a structure"),
+    ("complete__contains=1", "'complete' is a truth value, which contains nothing"),
+    ("started_at__contains=1", "'started_at' is a number, which contains nothing"),
+    ("properties__eq=1", "invalid filter value for properties__eq"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), OF_BUILDS)
+def test_what_a_kind_of_value_cannot_be_asked_is_refused(text: str, message: str) -> None:
+    with pytest.raises(BadQuery) as caught:
+        query(text, dict(ENTITIES["build"]))
+    assert str(caught.value).startswith(message)
+
+
+def test_identifiers_are_filtered_by_identifiers() -> None:
+    assert query("name__contains=comp", dict(ENTITIES["step"])).filters[0].values == ["comp"]
+    with pytest.raises(BadQuery, match="invalid filter value for name__eq"):
+        query("name__eq=1", dict(ENTITIES["step"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("complete__lt=1", [False]),
+        ("complete__le=1", [False, True]),
+        ("complete__gt=0", [True]),
+        ("complete__ge=1", [True]),
+        ("complete__lt=0", []),
+    ],
+)
+def test_truth_values_are_compared_as_numbers_are(text: str, wanted: list[bool]) -> None:
+    items = [{"complete": False}, {"complete": True}, {"complete": None}]
+    found, _ = query(text, dict(ENTITIES["build"])).apply(items)
+    assert [item["complete"] for item in found] == wanted
 
 
 def test_the_database_gets_what_it_can_answer_and_cuts_only_then() -> None:

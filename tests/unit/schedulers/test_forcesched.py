@@ -211,12 +211,19 @@ class ForceTests(SynchronousTestCase):
                 {
                     "codebase": "",
                     "repository": "",
-                    "branch": None,
-                    "revision": None,
+                    "branch": "",
+                    "revision": "",
                     "project": "",
                 }
             ],
         )
+
+    def test_nobody_in_particular_is_an_empty_owner(self):
+        for owner in ("anonymous", "", None):
+            run(self.start().force(owner))
+            added = self.fake.buildsets.added[-1]
+            self.assertEqual(added.reason, "A build was forced by '': force build")
+            self.assertEqual(added.properties["owner"], ("", "Force Build Form"))
 
     def test_builders_may_be_chosen_by_name_or_id(self):
         scheduler = self.start()

@@ -91,7 +91,7 @@ class Conversation:
                 raise BadTopic("too many topics")
             topics = list(dict.fromkeys(parse(text) for text in wanted))
         except BadTopic as error:
-            self.outbox.put(json.dumps({"error": str(error), "code": 400}))
+            self.outbox.put(json.dumps({"error": str(error), "code": error.status}))
             return
         for topic in self._hub.topics_of(self):
             self._hub.unwant(self, topic)
@@ -108,9 +108,9 @@ class Conversation:
 
     def _command(self, frame: dict[str, Any]) -> None:
         number = frame.get("_id")
-        if "_id" not in frame and "type" not in frame:
+        if number is None and frame.get("type") is None:
             self._refuse(400, "no '_id' or 'type' in websocket frame", None)
-        elif "cmd" not in frame:
+        elif frame.get("cmd") is None:
             self._refuse(400, "no 'cmd' in websocket frame", None)
         else:
             self._do(frame["cmd"], frame, number)
@@ -122,7 +122,7 @@ class Conversation:
             try:
                 topic = self._path(frame)
             except BadTopic as error:
-                self._refuse(400, str(error), number)
+                self._refuse(error.status, str(error), number)
                 return
             if command == "startConsuming":
                 self._start(topic, number)

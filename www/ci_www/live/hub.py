@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from ci_master.events.bus import Bus, Subscription
-from ci_www.live.topics import Index, Topic, matches
+from ci_www.live.topics import CONTROL, Index, Topic, matches
 
 #: So many events are kept for clients that come back.
 KEPT = 10_000
@@ -143,6 +143,8 @@ class Hub:
     # -- events -----------------------------------------------------------------------------------
 
     def _hear(self, seq: int, key: Topic, message: Mapping[str, Any]) -> None:
+        if key[0] == CONTROL:  # also of what users' code produces, and to topics such as "*/*/*"
+            return
         event = Event(seq, key, message)
         self._kept.append(event)
         for client in list(self._index.wanting(key)):

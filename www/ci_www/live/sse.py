@@ -55,24 +55,24 @@ class ServerSentEvents(Resource):
         self._listeners: dict[str, Listener] = {}
 
     def render_GET(self, request: Any) -> Any:
-        """Listen, or change what a listener hears."""
+        """Listen, or change what a listener hears. A path without a verb is listened to."""
         if not may(request, "get", "events"):
             return _refuse(request, 403, "you may not listen to events")
         path = [segment.decode("utf-8", "replace") for segment in request.postpath]
+        if path and path[-1] == "":
+            path.pop()
         verb, rest = (path[0] if path else ""), path[1:]
-        if verb == "listen":
-            return self._listen(request, rest)
         if verb == "add":
             return self._change(request, rest, self._add)
         if verb == "remove":
             return self._change(request, rest, self._remove)
-        return _refuse(request, 404, "not found")
+        return self._listen(request, rest if verb == "listen" else path)
 
     def _listen(self, request: Any, path: list[str]) -> Any:
         try:
             topic = parse("/".join(path)) if path else None
         except BadTopic as error:
-            return _refuse(request, 400, str(error))
+            return _refuse(request, error.status, str(error))
         request.setHeader(b"Content-Type", b"text/event-stream")
         request.setHeader(b"Cache-Control", b"no-cache")
         name = str(uuid.uuid4())
@@ -90,7 +90,7 @@ class ServerSentEvents(Resource):
     def _change(
         self, request: Any, path: list[str], change: Callable[[Any, Listener, Topic], bytes]
     ) -> bytes:
-        if len(path) < 2:
+        if not path:
             return _refuse(request, 400, "need uuid")
         listener = self._listeners.get(path[0])
         if listener is None:
@@ -98,7 +98,7 @@ class ServerSentEvents(Resource):
         try:
             topic = parse("/".join(path[1:]))
         except BadTopic as error:
-            return _refuse(request, 400, str(error))
+            return _refuse(request, error.status, str(error))
         return change(request, listener, topic)
 
     def _add(self, request: Any, listener: Listener, topic: Topic) -> bytes:

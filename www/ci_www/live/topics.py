@@ -7,12 +7,22 @@ C = TypeVar("C", bound=Hashable)
 
 Topic = tuple[str, ...]
 
+#: Keys that begin with this are what masters say to each other; nobody else may listen.
+CONTROL = "control"
+
 LONGEST_TOPIC = 300
 _MOST_SEGMENTS = 12
 
 
 class BadTopic(ValueError):
-    """A text that is no topic."""
+    """A text that is no topic, or that of events which are not told.
+
+    :ivar status: as in HTTP.
+    """
+
+    def __init__(self, reason: str, status: int = 400) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 def parse(text: object) -> Topic:
@@ -21,10 +31,12 @@ def parse(text: object) -> Topic:
     :raises BadTopic: if it is none.
     """
     if not isinstance(text, str) or not 0 < len(text) <= LONGEST_TOPIC:
-        raise BadTopic("invalid path format")
+        raise BadTopic(f"invalid path format '{str(text)[:LONGEST_TOPIC]}'")
     topic = tuple(text.strip("/").split("/"))
     if len(topic) > _MOST_SEGMENTS or "" in topic:
-        raise BadTopic("invalid path format")
+        raise BadTopic(f"invalid path format '{text}'")
+    if topic[0] == CONTROL:
+        raise BadTopic(f"'{text}': control messages are not told", 403)
     return topic
 
 

@@ -97,7 +97,7 @@ class Api(Resource):
         if as_json and not query and segments == ["builders"]:
             body = await self._all_builders(segments)
         else:
-            args = query_args(query)
+            args = query_args(_with_values(query))
             found = await self._reader.ask(segments, args.items())
             if isinstance(found.raw, LogLines):
                 request.setHeader(b"Content-Type", _JSON if as_json else _TEXT)
@@ -194,6 +194,11 @@ class Api(Resource):
         if request.method != b"HEAD":
             request.write(body)
         request.finish()
+
+
+def _with_values(query: bytes) -> bytes:
+    """The parameters of a query that have a value: what has no ``=`` is none."""
+    return b"&".join(pair for pair in query.split(b"&") if b"=" in pair)
 
 
 def _inside_quotes(text: str) -> bytes:

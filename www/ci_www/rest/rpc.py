@@ -1,7 +1,6 @@
 """Actions: JSON-RPC 2.0 by POST on a resource."""
 
 import json
-import math
 from typing import Any
 
 from twisted.logger import Logger
@@ -124,7 +123,8 @@ def _checked(call: Any) -> dict[str, Any]:
         raise _Fault(400, INVALID, "JSONRPC root object must be an object")
     _check(call, "jsonrpc", str, "a string")
     _check(call, "method", str, "a string")
-    _check(call, "id", str | int | float | None, "a string, number, or null")
+    # no fractions: they are not surely the same when they come back
+    _check(call, "id", str | int | None, "a string, number, or null")
     if isinstance(call["id"], bool) or not _can_be_written(call["id"]):
         raise _Fault(400, INVALID, "'id' must be a string, number, or null")
     _check(call, "params", dict, "an object")
@@ -134,11 +134,9 @@ def _checked(call: Any) -> dict[str, Any]:
 
 
 def _can_be_written(identifier: Any) -> bool:
-    """Whether an answer can carry it: NaN is no JSON, and half of a surrogate pair no text."""
+    """Whether an answer can carry it: half of a surrogate pair is no text."""
     if isinstance(identifier, str):
         return identifier.isascii() or not any("\ud800" <= c <= "\udfff" for c in identifier)
-    if isinstance(identifier, float):
-        return math.isfinite(identifier)
     return identifier is None or abs(identifier) <= MOST
 
 

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class NotFound(Exception):
-    """What a path names does not exist."""
+    """What a path names does not exist. An endpoint raises it bare, or answers None."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ci_master.data.endpoints.answers import Answer, Attachment, Rows, World
+from ci_master.data.endpoints.answers import Answer, Attachment, NotFound, Rows, World
 from ci_master.data.model import BuildRow, properties_as_json
 from ci_master.data.resultspec import Json, ResultSpec
 from ci_master.storage import build_changes, reads_builds, reads_changes, reads_requests
@@ -142,10 +142,12 @@ async def properties(world: World, args: Args, spec: ResultSpec) -> Answer:
 
 async def property_list(world: World, args: Args, spec: ResultSpec) -> Answer:
     """The properties of a build, buildset or change, one by one."""
-    found = await _properties(world, args) or {}
+    found = await _properties(world, args)
+    if found is None and "changeid" in args:
+        return None
     listed = [
         {"name": name, "source": source, "value": json.dumps(value)}
-        for name, (value, source) in found.items()
+        for name, (value, source) in (found or {}).items()
     ]
     items, total = spec.apply(listed)
     return Rows(items, len(items) if spec.is_cut() else total)
@@ -212,7 +214,9 @@ async def changes(world: World, args: Args, spec: ResultSpec) -> Answer:
 
     def ids_of_build(tx: Connection) -> Sequence[int]:
         buildid = ref.resolve(tx)
-        return () if buildid is None else build_changes.of_build(tx, buildid).all
+        if buildid is None or not reads_builds.exists(tx, buildid):
+            raise NotFound
+        return build_changes.of_build(tx, buildid).all
 
     return await world.page(
         spec,

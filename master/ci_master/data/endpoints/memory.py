@@ -5,36 +5,43 @@ from typing import Any, cast
 from ci_common.aio import settle
 from ci_master.data.endpoints.answers import Answer, World
 from ci_master.data.endpoints.entities import type_spec
-from ci_master.data.paths import COLLECTION, ENDPOINTS, SINGLE
+from ci_master.data.paths import ENDPOINTS
 from ci_master.data.resultspec import Json, ResultSpec
 
 Args = dict[str, Any]
 
 
+#: In the order in which clients have always found them.
+_ROOTLINKS = (
+    "builders",
+    "builds",
+    "buildrequests",
+    "codebases",
+    "workers",
+    "logchunks",
+    "buildsets",
+    "changes",
+    "changesources",
+    "masters",
+    "sourcestamps",
+    "schedulers",
+    "forceschedulers",
+    "projects",
+)
+
+
 async def rootlinks(world: World, args: Args, spec: ResultSpec) -> Answer:
     """Names of the collections at the root."""
-    names = {
-        pattern[1:]
-        for endpoint in ENDPOINTS
-        if endpoint.kind == COLLECTION
-        for pattern in endpoint.patterns
-        if pattern.count("/") == 1 and len(pattern) > 1
-    }
-    return [{"name": name} for name in sorted(names)]
+    return [{"name": name} for name in _ROOTLINKS]
 
 
 async def specs(world: World, args: Args, spec: ResultSpec) -> Answer:
-    """What the API is made of."""
+    """What the API is made of: all paths with the types of what is there, sorted by path."""
+    types = {endpoint.type: type_spec(endpoint.type) for endpoint in ENDPOINTS}
+    by_path = {pattern[1:]: one for one in ENDPOINTS for pattern in one.patterns}
     return [
-        {
-            "path": pattern[1:],
-            "type": endpoint.type,
-            "plural": endpoint.plural,
-            "type_spec": type_spec(endpoint.type),
-        }
-        for endpoint in ENDPOINTS
-        if endpoint.kind in (COLLECTION, SINGLE)
-        for pattern in sorted(endpoint.patterns)
+        {"path": path, "type": one.type, "plural": one.plural, "type_spec": types[one.type]}
+        for path, one in sorted(by_path.items(), key=lambda item: item[0])
     ]
 
 
@@ -185,8 +192,9 @@ async def forceschedulers(world: World, args: Args, spec: ResultSpec) -> Answer:
     found = await _force_schedulers(world)
     if "builderid" in args:
         builder_ = world.data.builders.by_id.get(args["builderid"])
-        name = builder_.name if builder_ else None
-        found = [one for one in found if name in one["builder_names"]]
+        if builder_ is None:
+            return None
+        found = [one for one in found if builder_.name in one["builder_names"]]
     return found
 
 

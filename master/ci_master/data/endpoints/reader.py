@@ -123,7 +123,10 @@ class Reader:
         return found.item if found.items is None else found.items
 
     async def _run(self, endpoint: Endpoint, args: dict[str, Any], spec: ResultSpec) -> Found:
-        answer = await _FUNCTIONS[endpoint](self._world, args, spec)
+        try:
+            answer = await _FUNCTIONS[endpoint](self._world, args, spec)
+        except NotFound:
+            answer = None
         if answer is None:
             patterns = ",".join(endpoint.patterns)
             raise NotFound(

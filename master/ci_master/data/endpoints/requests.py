@@ -3,7 +3,7 @@
 from typing import Any
 
 from ci_master.data.endpoints.answers import Answer, Rows, World
-from ci_master.data.model import Request, properties_as_json
+from ci_master.data.model import NO_RESULT, Request, properties_as_json
 from ci_master.data.resultspec import Json, ResultSpec
 from ci_master.storage import reads_changes, reads_requests
 from ci_master.storage.reads_builds import chosen
@@ -57,13 +57,13 @@ async def buildset(world: World, args: Args, spec: ResultSpec) -> Answer:
     """One buildset."""
     held = world.data.buildsets.open.get(args["bsid"])
     if held is not None:
-        return held.as_json()
+        return {**held.as_json(), "results": NO_RESULT}
     return await world.sql(lambda tx: reads_requests.buildset(tx, args["bsid"]))
 
 
 async def sourcestamps(world: World, args: Args, spec: ResultSpec) -> Answer:
     """Source stamps, all or those of a buildset."""
-    bsid = args.get("bsid")
+    bsid = args.get("buildsetid")
     return await world.counted_page(
         spec,
         reads_changes.STAMP_COLUMNS,

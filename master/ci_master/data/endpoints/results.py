@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from ci_master.data.endpoints.answers import Answer, EndpointFunction, World
 from ci_master.data.resultspec import Json, ResultSpec
-from ci_master.storage import reads_tests
+from ci_master.storage import reads_builds, reads_steps, reads_tests
 from ci_master.storage.reads_tests import Plain
 
 Args = dict[str, Any]
@@ -30,7 +30,7 @@ def _many(family: Plain) -> EndpointFunction:
             wanted["builderid"] = world.builder_id(wanted)
             del wanted["buildername"]
             if wanted["builderid"] is None:
-                return []
+                return None
         return await world.counted_page(
             spec, family.columns, lambda tx, page: family.page(tx, page, wanted)
         )
@@ -45,7 +45,22 @@ def _codebase_of(world: World, args: Args) -> Args:
 
 
 test_result_set = _one(reads_tests.TEST_SETS, lambda world, args: args)
-test_result_sets = _many(reads_tests.TEST_SETS)
+_test_result_sets = _many(reads_tests.TEST_SETS)
+
+
+async def test_result_sets(world: World, args: Args, spec: ResultSpec) -> Answer:
+    """Test result sets, all or those of a builder, a build or a step; both must exist."""
+
+    def has_parent(tx: Connection) -> bool:
+        if "buildid" in args:
+            return reads_builds.exists(tx, args["buildid"])
+        return "stepid" not in args or reads_steps.step(tx, args["stepid"]) is not None
+
+    if not await world.sql(has_parent):
+        return None
+    return await _test_result_sets(world, args, spec)
+
+
 test_results = _many(reads_tests.TEST_RESULTS)
 codebase = _one(reads_tests.CODEBASES, _codebase_of)
 codebases = _many(reads_tests.CODEBASES)

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from ci_master.data.endpoints.answers import Answer, LogLines, LogText, World
+from ci_master.data.endpoints.answers import Answer, LogLines, LogText, NotFound, World
 from ci_master.data.endpoints.builds import BuildRef
 from ci_master.data.resultspec import Json, ResultSpec
 from ci_master.storage import logchunks, reads_steps
@@ -86,8 +86,16 @@ async def steps(world: World, args: Args, spec: ResultSpec) -> Answer:
     return await world.counted_page(
         spec,
         reads_steps.STEP_COLUMNS,
-        lambda tx, page: reads_steps.steps_page(tx, ref.resolve(tx) or 0, page),
+        lambda tx, page: reads_steps.steps_page(tx, _build_of_steps(tx, ref), page),
     )
+
+
+def _build_of_steps(tx: Connection, ref: BuildRef) -> int:
+    """Id of the build; a number that its builder has not given leads nowhere."""
+    buildid = ref.resolve(tx)
+    if buildid is None:
+        raise NotFound
+    return buildid
 
 
 async def log(world: World, args: Args, spec: ResultSpec) -> Answer:
@@ -107,17 +115,17 @@ async def logs(world: World, args: Args, spec: ResultSpec) -> Answer:
 
 async def logchunk(world: World, args: Args, spec: ResultSpec) -> Answer:
     """Some lines of a log, each with its stream's letter in front."""
-    if not args:
-        return None
+    first, count = spec.offset or 0, spec.limit
+    if not args or first < 0 or (count is not None and count <= 0):
+        return None  # there is no chunk like this
     ref = LogRef.of(world, args)
-    first, count = max(spec.offset or 0, 0), spec.limit
 
     def read(tx: Connection) -> Json | LogLines | None:
         found = ref.get(tx)
         if found is None or (count is None and first and first >= found["num_lines"]):
             return None
         left = max(found["num_lines"] - first, 0)
-        wanted = left if count is None else min(max(count, 0), left)
+        wanted = left if count is None else min(count, left)
         if wanted > MANY_LINES and not spec.fields:
             return LogLines(found["logid"], first, first + wanted)
         return log_chunk(tx, found["logid"], first, wanted)
@@ -127,7 +135,7 @@ async def logchunk(world: World, args: Args, spec: ResultSpec) -> Answer:
 
 def log_chunk(tx: Connection, logid: int, first: int, count: int) -> Json:
     """Some lines as the resource that REST shows."""
-    text = logchunks.lines(tx, logid, first, count)
+    text = logchunks.lines(tx, logid, first, count) if count else b""
     return {"logid": logid, "firstline": first, "content": text.decode("utf-8", "replace")}
 
 

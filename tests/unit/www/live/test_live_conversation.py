@@ -154,7 +154,7 @@ class CommandTests(LiveCase):
                 "path was not consumed 'zz/zz'",
             ),
             ({"cmd": "startConsuming", "pth": "x", "_id": 1}, 400, "Invalid method argument 'pth'"),
-            ({"cmd": "startConsuming", "path": 5, "_id": 1}, 400, "invalid path format"),
+            ({"cmd": "startConsuming", "path": 5, "_id": 1}, 400, "invalid path format '5'"),
             ({"_id": 1}, 400, "no 'cmd' in websocket frame"),
             ({"cmd": "ping"}, 400, "no '_id' or 'type' in websocket frame"),
         ]
@@ -162,6 +162,22 @@ class CommandTests(LiveCase):
             answer = self.say(**frame)
             self.assertEqual((answer["code"], answer["error"]), (code, text))
         self.assertRaises(BadFrame, self.talk.heard, "garbage")
+
+    def test_control_messages_are_not_told(self) -> None:
+        for path in ("control/builds/*/stop", "/control/*", "control"):
+            answer = self.say(cmd="startConsuming", path=path, _id=1)
+            self.assertEqual((answer["code"], answer["_id"]), (403, 1))
+        for path in ("*/*/*", "*/*/*/*"):
+            self.assertEqual(self.say(cmd="startConsuming", path=path, _id=2)["msg"], "OK")
+        self.bus.publish(("control", "builds", "stop"), {"reason": "secret"})
+        self.bus.publish(("control", "builds", "1", "stop"), {"reason": "secret"})
+        self.assertEqual(self.heard, [])
+        self.talk.heard(json.dumps({"sub": ["control/builds/*"]}))
+        self.assertEqual(self.heard.pop()["code"], 403)
+
+    def test_what_is_null_is_missing(self) -> None:
+        self.assertEqual(self.say(cmd="ping", _id=None)["code"], 400)
+        self.assertEqual(self.say(cmd=None, _id=1)["error"], "no 'cmd' in websocket frame")
 
     def test_a_slow_program_is_cut_off(self) -> None:
         self.say(cmd="startConsuming", path="builds/*/new", _id=1)

@@ -67,6 +67,7 @@ class CallTests(ApiCase):
             ({**call, "id": []}, -32600, "'id' must be a string, number, or null"),
             ({**call, "id": True}, -32600, "'id' must be a string, number, or null"),
             ({**call, "id": float("nan")}, -32600, "'id' must be a string, number, or null"),
+            ({**call, "id": 1.5}, -32600, "'id' must be a string, number, or null"),
             ({**call, "id": float("inf")}, -32600, "'id' must be a string, number, or null"),
             ({**call, "id": 10**30}, -32600, "'id' must be a string, number, or null"),
             ({**call, "id": "\ud800"}, -32600, "'id' must be a string, number, or null"),
