@@ -503,6 +503,12 @@ class FakeSlot:
         self.builders = {"b1": "b1dir"}
         self.quarantined = 0
         self.resets = 0
+        #: what was given up and may still run: fires when it has ended
+        self.left: list[Deferred[None]] = []
+
+    def leave_behind(self, builder_name: str, over: Deferred[None]) -> None:
+        assert builder_name in self.builders
+        self.left.append(over)
 
     @property
     def workername(self) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
 from ci_common.aio import call_override
 from ci_common.results import (
+    CANCELLED,
     EXCEPTION,
     FAILURE,
     RETRY,
@@ -70,6 +72,7 @@ class Build(BuildFacts, BuildLocks, BuildStop):
         self.steps: list[BuildStep] = []
         self.executedSteps: list[BuildStep] = []
         self.session = slot.session
+        self._courses = {}
         self.worker = WorkerView(slot)
         self.env: Any = self.config.env
         self.properties = Properties()
@@ -100,6 +103,9 @@ class Build(BuildFacts, BuildLocks, BuildStop):
                 self.builder.row.id, self.request_rows[0], self.slot.row.id
             )
             await self._run()
+        except CancelledError:  # stopped, or its worker lost, before there was anything to run
+            self.results = CANCELLED
+            data.builds.announce(self.row)
         except Exception:
             self._broke(Failure())
         try:
@@ -110,9 +116,7 @@ class Build(BuildFacts, BuildLocks, BuildStop):
         return self.results
 
     async def _run(self) -> None:
-        await self._find_sources()
-        assemble(self)
-        if not await self._is_wanted():
+        if not await self.cuttable(self._begin()):
             self.results = SKIPPED
             builds = self.services.data.builds
             properties = await storable(self.properties)
@@ -120,6 +124,12 @@ class Build(BuildFacts, BuildLocks, BuildStop):
             builds.set_properties(self.row, properties)
         elif await prepare(self):
             await self._run_steps()
+
+    async def _begin(self) -> bool:
+        """Find out what it is about, and whether it is to be at all."""
+        await self._find_sources()
+        assemble(self)
+        return await self._is_wanted()
 
     async def _is_wanted(self) -> bool:
         if not await call_override(self.config.do_build_if, self):
@@ -145,13 +155,13 @@ class Build(BuildFacts, BuildLocks, BuildStop):
 
     async def _next_step(self) -> BuildStep | None:
         """The next step that is to be run; None if there is none."""
-        while self.steps and not self.lost:
+        while self.steps and not self.lost and not self.abandoned:
             step = self.steps.pop(0)
             if not self.terminate and not self.stopped:
                 return step
             always = step.alwaysRun
             if always is not True and always is not False:
-                always = await self.render(always)
+                always = await self.cuttable(self.render(always), soon=self.stopped)
             if always:
                 return step
         return None

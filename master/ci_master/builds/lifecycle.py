@@ -36,7 +36,7 @@ async def run_step(step: BuildStep) -> int:
     await _add(step)
     step._running = True
     try:
-        result = await _result_of(step)
+        result = await step.build.cuttable(_result_of(step))
     except BaseException as error:
         result = await _result_of_error(step, error)
     if step.stopped and result not in (RETRY, CANCELLED):
@@ -129,7 +129,7 @@ async def _is_hidden(step: BuildStep) -> bool:
         if callable(hidden):
             hidden = started(hidden(step.results, step))
         if isinstance(hidden, Deferred):
-            hidden = await hidden
+            hidden = await step.build.cuttable(hidden, soon=step.stopped)
     except Exception:
         step.results = EXCEPTION
         await step.addLogWithFailure(Failure(), "hidden-")
@@ -166,11 +166,11 @@ async def _finish_logs(step: BuildStep) -> list[Failure]:
         return []
 
 
-async def _summary(asked: Any, kind: str) -> dict[str, str]:
+async def _summary(step: BuildStep, asked: Any, kind: str) -> dict[str, str]:
     """Check what a user's override of a summary gave."""
     summary = started(asked)
     if isinstance(summary, Deferred):
-        summary = await summary
+        summary = await step.build.cuttable(summary, soon=step.stopped)
     if not isinstance(summary, dict):
         raise TypeError(f"{kind} gave {summary!r}, which is no dict of texts")
     return summary
@@ -181,7 +181,7 @@ def _clean(step: BuildStep, text: Any) -> str:
 
 
 async def _show_current(step: BuildStep) -> None:
-    summary = await _summary(step.getCurrentSummary(), "getCurrentSummary()")
+    summary = await _summary(step, step.getCurrentSummary(), "getCurrentSummary()")
     text = summary.get("step")
     if text and text != step.row.state_string:
         step.build.services.data.steps.set_state(step.row, _clean(step, text))
@@ -197,7 +197,7 @@ def refresh_summary(step: BuildStep) -> None:
 async def _show_result(step: BuildStep) -> None:
     """Store the final text, and keep what goes into the text of the build."""
     try:
-        summary = await _summary(step.getBuildResultSummary(), "getResultSummary()")
+        summary = await _summary(step, step.getBuildResultSummary(), "getResultSummary()")
     except Exception:
         log.failure("step {name} could not be summed up", name=step.name)
         step.results = EXCEPTION

@@ -48,7 +48,7 @@ async def prepare(build: Build) -> bool:
     data.builds.announce(build.row)
     data.builds.set_properties(build.row, properties)
     try:
-        await _prepare(build)
+        await build.cuttable(_prepare(build))
     except PreparationFailed as problem:
         return await _failed(build, step, problem)
     except CancelledError:
@@ -87,6 +87,8 @@ async def _ping(build: Build) -> None:
         return
     try:
         await build.session.ping()
+    except CancelledError:
+        raise
     except Exception as error:
         log.info("{build}: no answer to a ping: {error}", build=build, error=error)
         raise PreparationFailed("worker_ping", "worker not pinged", RETRY) from error

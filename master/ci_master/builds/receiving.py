@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from ci_common.aio import to_deferred
 from ci_master.builds.log import Log, StreamLog
 from ci_master.builds.rendering import started
+from ci_master.builds.watchdog import Watchdog
 
 
 class Receiving:
@@ -38,9 +39,12 @@ class Receiving:
     _out: list[str]
     _err: list[str]
     _full: list[Log]
+    _watchdog: Watchdog | None = None
 
     def _receive(self, updates: list[dict[Any, Any]]) -> Deferred[None] | None:
         """Take updates; a Deferred means: send no more before it fires."""
+        if self._watchdog is not None:
+            self._watchdog.heard()
         if not self.active or self.ignore_updates:
             return None
         for update in updates:
@@ -55,7 +59,10 @@ class Receiving:
                     self._other(key if isinstance(key, str) else key.decode(), value)
         if self._full:
             full, self._full = self._full, []
-            return to_deferred(_room_in(full))
+            room: Deferred[None] = to_deferred(_room_in(full))
+            if self._watchdog is not None:
+                self._watchdog.withhold(room)
+            return room
         return None
 
     def _other(self, key: str, value: Any) -> None:

@@ -6,17 +6,22 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError
 from twisted.python.failure import Failure
 
 from ci_common.results import CANCELLED, FAILURE, SUCCESS
+from ci_master.builds.course import CUT_S
 from ci_master.builds.errors import LOST
 from ci_master.builds.log import Log
 from ci_master.builds.receiving import Receiving
+from ci_master.builds.watchdog import SILENT, Watchdog
 from ci_master.workers.session import RemoteException
 from ci_master.workers.transfer import DirectoryWriter, FileWriter
 
 __all__ = ["LoggedRemoteCommand", "RemoteCommand", "RemoteException", "RemoteShellCommand"]
+
+#: seconds in which a worker that lives answers that it was told to end a command
+ANSWER_S = 5.0
 
 #: seconds that an exit code may come after the end of its command
 LATE_RC_S = 1.0
@@ -97,6 +102,8 @@ class RemoteCommand(Receiving):
         self._err: list[str] = []
         self._done: Deferred[None] | None = None
         self._late: Any = None
+        self._left: Deferred[None] | None = None
+        self._give_up_call: Any = None
         self._full: list[Log] = []
 
     def __repr__(self) -> str:
@@ -146,14 +153,20 @@ class RemoteCommand(Receiving):
         writers = [value for value in self.args.values() if isinstance(value, _WRITERS)]
         for writer in writers:
             writer.journal = getattr(step.build.services, "transfers", None)
+        if self.remote_command == "shell":
+            self._watchdog = Watchdog(step.build.services.clock, self.args, self._overdue)
         try:
             accepted = session.start_command(
                 builder_name, self.commandID, self.remote_command, self.args, _Sink(self)
             )
             accepted.addErrback(self._fail)
             await (self._with_writers(done, writers) if writers else done)
+        except CancelledError:
+            self._leave_behind()
+            raise
         finally:
             self.active = False
+            self._stop_timers()
             for log in self._close_at_end:
                 await log.finish()
         return self
@@ -166,7 +179,7 @@ class RemoteCommand(Receiving):
         """
         try:
             await done
-        except LOST:
+        except (*LOST, CancelledError):
             for writer in writers:
                 await writer.finish(False)
             raise
@@ -194,20 +207,79 @@ class RemoteCommand(Receiving):
         if isinstance(why, Failure):
             self._fail(why)
             return None
+        return self._ask_to_end(why)
+
+    def _ask_to_end(self, why: str) -> Deferred[None]:
+        """Tell the worker to end it. One that does not even answer loses its connection."""
+        clock = self.step.build.services.clock
+        asked_at = clock.seconds()
         asked: Deferred[Any] = self.session.interrupt_command(
             self.builder_name, self.commandID, why
         )
-        return asked.addErrback(self._not_interrupted)
+        asked.addTimeout(ANSWER_S, clock)
+        return asked.addErrback(self._not_interrupted, asked_at)
 
-    def _not_interrupted(self, failure: Failure) -> None:
-        if self.active and failure.check(*LOST) is None:
-            self.logger.failure("{command} could not be interrupted", failure=failure, command=self)
+    def _not_interrupted(self, failure: Failure, asked_at: float) -> None:
+        if not self.active or failure.check(*LOST):
+            return
+        if failure.check(TimeoutError):
+            if self.session.heard_at <= asked_at:
+                self.logger.warn(
+                    "worker {name} does not answer a request to end a command;"
+                    " closing its connection",
+                    name=self.session.worker_name,
+                )
+                self.session.close()
+            return
+        self.logger.failure("{command} could not be interrupted", failure=failure, command=self)
+
+    # -- a worker that does not end it
+
+    def _overdue(self, reason: str, limit_s: float) -> None:
+        """The worker has let its time limit pass: have it ended, and give it up if that fails."""
+        if not self.active:
+            return
+        what = "without output" if reason == SILENT else "in all"
+        self.addHeader(
+            f"command exceeded its limit of {limit_s:g} seconds {what}, and the worker did not end"
+            " it; the master ends it\n"
+        )
+        if self.remote_failure_reason is None:
+            self.remote_failure_reason = reason
+        self._give_up_call = self.step.build.services.clock.callLater(CUT_S, self._give_up)
+        if not self.interrupted:
+            self._ask_to_end(reason)
+
+    def _give_up(self) -> None:
+        if self.active:
+            done = self._done
+            self._leave_behind()
+            self._done = done
+            self._end(None)
+
+    def _leave_behind(self) -> None:
+        """Nobody waits for it any more, although the worker may still run it."""
+        self._done = None
+        if self.active:
+            self._left = Deferred()
+            self.step.build.leave_behind(self._left)
+
+    def _stop_timers(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.stop()
+            self._watchdog = None
+        call, self._give_up_call = self._give_up_call, None
+        if call is not None and call.active():
+            call.cancel()
 
     def _fail(self, failure: Failure) -> None:
         self._end(failure)
 
     def _completed(self, failure: Failure | None) -> None:
         """The worker says that it is over."""
+        left, self._left = self._left, None
+        if left is not None:
+            left.callback(None)
         if not self.active:
             return
         if failure is None and self.rc is None and self.remote_command in _HAVE_RC:

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from ci_common.aio import spawn
@@ -17,7 +17,7 @@ from ci_master.builds.faults import configFault
 from ci_master.builds.log import StreamLog
 
 #: seconds between a signal that a program may ignore and the one that it cannot
-PATIENCE_S = 10.0
+PATIENCE_S = 5.0
 
 
 class MasterShellCommand(BuildStep):
@@ -28,7 +28,7 @@ class MasterShellCommand(BuildStep):
         ``${NAME}`` is filled in from the master's environment, None removes a variable.
     :param usePTY: run it in a terminal.
     :param interruptSignal: signal by which it is stopped, without SIG. What has not ended
-        10 seconds later is killed, with all that it started.
+        5 seconds later is killed, with all that it started.
     :param logEnviron: show the environment in the log.
     :param runtime_timeout: seconds after which it is killed, and the step fails; None for never.
     """
@@ -89,6 +89,9 @@ class MasterShellCommand(BuildStep):
             timer = clock.callLater(self.runtime_timeout, self._stop, "timed out")
         try:
             ending = await program.ended
+        except CancelledError:
+            self._stop("cut short")
+            raise
         finally:
             if timer is not None and timer.active():
                 timer.cancel()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from automat import NoTransition
-from twisted.internet.defer import DeferredLock, TimeoutError
+from twisted.internet.defer import Deferred, DeferredLock, TimeoutError
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
@@ -23,6 +23,9 @@ from ci_master.workers.session import Session
 #: Seconds after which a worker that could not take its list of builders is told it again.
 LIST_RETRY_S = 30.0
 
+#: Seconds for which a worker may go on with a command that was given up.
+LEFT_S = 60.0
+
 
 @dataclass(eq=False, slots=True)
 class Seat:
@@ -32,6 +35,9 @@ class Seat:
     builder_name: str
     requests: list[Any]
     taken_at: float
+    #: commands of it that were given up, and that the worker may still run
+    left_behind: int = 0
+    given_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,7 @@ class WorkerSlot:
         self._builders_told: dict[str, str] | None = None
         self._one_list = DeferredLock()
         self._list_retry: IDelayedCall | None = None
+        self._left_timer: IDelayedCall | None = None
         self._closed = False
         self._sent_home = False
 
@@ -172,6 +179,10 @@ class WorkerSlot:
         """The build has ended, or never began. Harmless the second time."""
         if self.seats.get(seat.builder_name) is not seat:
             return
+        if seat.left_behind:
+            seat.given_back = True  # free when the worker has ended what was given up
+            self._wait_for_the_left()
+            return
         was_full = self.full
         del self.seats[seat.builder_name]
         if self._builders_told is not None and self._builders_wanted() != self._builders_told:
@@ -179,6 +190,41 @@ class WorkerSlot:
         if self.row.graceful and not self.seats:
             self._leave()
         self._context.changed(self, None if was_full else seat.builder_name)
+
+    def leave_behind(self, builder_name: str, over: Deferred[None]) -> None:
+        """A command was given up that the worker may still run: nothing else may take its place.
+
+        :param over: fires when it has ended, or the connection is lost.
+        """
+        seat = self.seats.get(builder_name)
+        if seat is not None:
+            seat.left_behind += 1
+            over.addBoth(self._left_has_ended, seat)
+
+    def _left_has_ended(self, _: object, seat: Seat) -> None:
+        seat.left_behind -= 1
+        if seat.given_back:
+            self.give_back(seat)
+
+    def _wait_for_the_left(self) -> None:
+        if self._left_timer is None and not self._closed:
+            self._left_timer = self._context.clock.callLater(LEFT_S, self._end_the_left)
+
+    def _end_the_left(self) -> None:
+        """What is left behind does not end: end it with the connection, once that harms nobody."""
+        self._left_timer = None
+        left = [seat for seat in self.seats.values() if seat.given_back]
+        if not left or self.session is None:
+            return
+        if len(left) < len(self.seats):
+            self._wait_for_the_left()
+            return
+        self.log.warn(
+            "worker {name} does not end commands of {builders}; closing its connection",
+            name=self.name,
+            builders=", ".join(seat.builder_name for seat in left),
+        )
+        self.session.close()
 
     # -- health
 
@@ -374,6 +420,9 @@ class WorkerSlot:
         self._absence.end()
         self._quarantine.stop()
         self._stop_list_retry()
+        if self._left_timer is not None:
+            self._left_timer.cancel()
+            self._left_timer = None
         for session in (self._greeting, self.session):
             if session is not None:
                 session.close()

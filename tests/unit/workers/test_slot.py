@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from twisted.internet.defer import TimeoutError
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.error import ConnectionLost
 
 from ci_common.aio import to_deferred
 from ci_master.workers.config import Worker
-from ci_master.workers.slot import LIST_RETRY_S
+from ci_master.workers.slot import LEFT_S, LIST_RETRY_S
 from tests.unit.workers.fakes import Bench, FakeSession
 
 
@@ -352,3 +352,32 @@ def test_a_worker_that_sends_while_it_owes_an_answer_is_kept() -> None:
     bench.clock.advance(10)  # silent again
     bench.clock.advance(10)
     assert session.did == ["ping", "ping", "close"]
+
+
+def test_the_place_of_a_command_that_was_given_up_is_free_when_that_has_ended() -> None:
+    bench, _ = attached()
+    seat = bench.slot.take("b", [])
+    over: Deferred[None] = Deferred()
+    bench.slot.leave_behind("b", over)
+    bench.slot.give_back(seat)
+    assert bench.slot.seats == {"b": seat}
+    over.callback(None)
+    assert bench.slot.seats == {}
+
+
+def test_what_does_not_end_is_ended_with_the_connection_once_that_harms_nobody() -> None:
+    bench, session = attached()
+    bench.slot.set_builders({"b": "bdir", "c": "cdir"})
+    seat, other = bench.slot.take("b", []), bench.slot.take("c", [])
+    over: Deferred[None] = Deferred()
+    session.on_lost(lambda: over.callback(None))
+    bench.slot.leave_behind("b", over)
+    bench.slot.give_back(seat)
+    bench.clock.advance(LEFT_S)
+    assert bench.slot.connected  # the other build goes on
+    bench.slot.give_back(other)
+    bench.clock.advance(LEFT_S)
+    assert not bench.slot.connected
+    assert bench.slot.seats == {}
+    bench.slot.close()
+    assert bench.clock.getDelayedCalls() == []
