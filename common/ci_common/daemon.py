@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ci_common.pidfile import AlreadyRunning, PidFile, is_alive
+from ci_common.processes.identity import MARK_VARIABLE
 from ci_common.startup import (
     FAILED,
     REPORT_VARIABLE,
@@ -173,7 +174,10 @@ def _stop_once(reactor: Any) -> None:
             reactor.stop()
 
     stopping: list[bool] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if hasattr(signal, "SIGBREAK"):  # Windows: Ctrl-Break
+        numbers.append(signal.SIGBREAK)
+    for number in numbers:
         signal.signal(number, lambda *_: reactor.callFromThread(stop))
 
 
@@ -234,9 +238,15 @@ def _spawn_detached(
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
-        env={**os.environ, REPORT_VARIABLE: str(report)},
+        env=_environment(report),
         **options,
     )
+
+
+def _environment(report: Path) -> dict[str, str]:
+    """What a daemon sees: not the mark of a build's step, which may be what starts it."""
+    kept = {name: value for name, value in os.environ.items() if name != MARK_VARIABLE}
+    return {**kept, REPORT_VARIABLE: str(report)}
 
 
 def _await_report(
@@ -286,6 +296,8 @@ def stop_daemon(
     :returns: 0 if it was told to end (and has ended), and also if none runs, which is said; 1 if
         it is not ours to stop, or if it outlives ``timeout_s``.
     """
+    import psutil  # costs the daemon itself memory
+
     sayer = _Sayer(say, quiet)
     file = PidFile(Path(basedir) / pidfile)
     pid = file.read()
@@ -295,10 +307,10 @@ def stop_daemon(
         file.path.unlink(missing_ok=True)
         return sayer.well(f"{basedir}: not running (removed the stale pid file of process {pid})")
     try:
-        os.kill(pid, _stop_signal(clean))
-    except PermissionError:
+        _tell_to_stop(pid, clean)
+    except psutil.AccessDenied:
         return sayer.ill(f"{basedir}: process {pid} belongs to someone else: no permission")
-    except ProcessLookupError:
+    except psutil.NoSuchProcess:
         return sayer.well(f"process {pid} has ended")
     if not wait:
         return sayer.well(f"told process {pid} to stop")
@@ -313,10 +325,15 @@ def stop_daemon(
     return sayer.well(f"process {pid} has ended")
 
 
-def _stop_signal(clean: bool) -> int:
+def _tell_to_stop(pid: int, clean: bool) -> None:
+    """Send the signal; where there are none the process is ended, and its job with it."""
+    import psutil
+
+    process = psutil.Process(pid)
     if clean and hasattr(signal, "SIGUSR1"):
-        return signal.SIGUSR1
-    return signal.SIGTERM
+        process.send_signal(signal.SIGUSR1)
+    else:
+        process.terminate()
 
 
 def _main() -> int:

@@ -66,8 +66,24 @@ def _until_it_breaks(observer: Observer) -> Observer:
     return observe
 
 
+class RotatedLog(LogFile):
+    """A log file that goes on where it is, when it cannot be rotated.
+
+    That happens on Windows while somebody has it open.
+    """
+
+    def rotate(self) -> None:
+        """Begin a new file; if that fails, try again when as much has been added."""
+        try:
+            super().rotate()
+        except OSError:
+            if self._file.closed:
+                self._openFile()
+            self.size = 0
+
+
 def _rotated_file(names: Mapping[str, Any], path: Path) -> LogFile:
-    return LogFile(
+    return RotatedLog(
         path.name,
         str(path.parent),
         rotateLength=names.get("rotateLength", DEFAULT_ROTATE_BYTES),

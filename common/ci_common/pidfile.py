@@ -3,90 +3,66 @@
 import contextlib
 import math
 import os
-import sys
 from pathlib import Path
-from typing import IO
+from typing import TYPE_CHECKING
 
-if sys.platform == "win32":
-    fcntl = None
-else:
-    import fcntl
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 #: Seconds by which a process may seem to have begun after it wrote its file: clocks are coarse.
 _DOUBT_S = 10.0
+
+#: Seconds that somebody who only looks may hold the lock.
+_LOOK_S = 1.0
 
 
 class AlreadyRunning(Exception):
     """The pid file names a process that lives."""
 
-    def __init__(self, pid: int, path: Path) -> None:
+    def __init__(self, pid: int | None, path: Path) -> None:
         self.pid = pid
-        super().__init__(f"already running as pid {pid} (says {path})")
+        who = "being started by another process" if pid is None else f"running as pid {pid}"
+        super().__init__(f"already {who} (says {path})")
 
 
 def is_alive(pid: int) -> bool:
     """Whether a process of this id runs; one that has ended and was not waited for does not."""
+    import psutil  # costs an idle daemon memory
+
     if pid <= 0:
         return False
-    if sys.platform == "win32":
-        return _is_alive_windows(pid)
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # it may be a child of ours that nobody has collected
+    if hasattr(os, "WNOHANG"):
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)  # it may be a child of ours that nobody has collected
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
         return False
-    except PermissionError:
+    except psutil.AccessDenied:
         return True
-    return not _is_zombie(pid)
-
-
-def _is_zombie(pid: int) -> bool:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return False
-    return stat.rpartition(b")")[2].split()[0] in (b"Z", b"X")
 
 
 def _began_at(pid: int) -> float:
-    """When a process began, in unix seconds; -inf where /proc does not say it."""
+    """When a process began, in unix seconds; -inf where that is not known."""
+    import psutil
+
     try:
-        ticks = int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19])
-        lines = Path("/proc/stat").read_text().splitlines()
-        booted_at = next(int(line.split()[1]) for line in lines if line.startswith("btime "))
-    except (OSError, StopIteration):
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
         return -math.inf
-    return booted_at + ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _is_alive_windows(pid: int) -> bool:
-    import ctypes
-
-    still_active, query_limited_information = 259, 0x1000
-    kernel32 = ctypes.windll.kernel32  # type: ignore[attr-defined,unused-ignore]  # Windows only
-    process = kernel32.OpenProcess(query_limited_information, False, pid)
-    if not process:
-        return False
-    try:
-        code = ctypes.c_ulong()
-        return bool(
-            kernel32.GetExitCodeProcess(process, ctypes.byref(code)) and code.value == still_active
-        )
-    finally:
-        kernel32.CloseHandle(process)
 
 
 class PidFile:
     """A pid file: taken when a daemon starts, dropped at its end, read by who wants to stop it.
 
-    The daemon keeps it locked where the system has such locks, so that a number which was left
-    behind, and after a reboot is that of some other program, can be told from a daemon's.
+    The daemon keeps a file beside it locked, where the system has such locks. So a number which
+    was left behind, and after a reboot is that of some other program, can be told from a daemon's,
+    and of two that start at once one is refused.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._held: IO[bytes] | None = None
+        self._held: FileLock | None = None
 
     def read(self) -> int | None:
         """The process id in the file; None if there is no file or no number in it."""
@@ -109,35 +85,52 @@ class PidFile:
     def take(self) -> None:
         """Write our own id; what a dead process left behind is overwritten.
 
-        :raises AlreadyRunning: if the file names a living process other than this one.
+        :raises AlreadyRunning: if the file names a living process other than this one, or if
+            another process is about to take it.
         """
+        from filelock import Timeout
+
         pid = self.serving()
         if pid is not None and pid != os.getpid():
             raise AlreadyRunning(pid, self.path)
+        lock = self._lock()
+        try:
+            lock.acquire(timeout=_LOOK_S)
+        except Timeout:
+            raise AlreadyRunning(self.serving(), self.path) from None
+        except (OSError, NotImplementedError):  # a file system without locks
+            self.path.write_text(f"{os.getpid()}\n", encoding="ascii")
+            return
+        self._held = lock
         self.path.write_text(f"{os.getpid()}\n", encoding="ascii")
-        self._held = self.path.open("rb")
-        if fcntl is not None:
-            with contextlib.suppress(OSError):  # a file system without locks
-                fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def drop(self) -> None:
         """Remove the file, if it is still ours."""
-        held, self._held = self._held, None
-        if held is not None:
-            held.close()
         if self.read() == os.getpid():
             self.path.unlink(missing_ok=True)
+        held, self._held = self._held, None
+        if held is not None:
+            held.release()
+
+    def _lock(self) -> "FileLock":
+        from filelock import FileLock
+
+        # Another file than the pid file: where locks are binding, nobody can read a locked one.
+        return FileLock(self.path.with_name(self.path.name + ".lock"), thread_local=False)
 
     def _is_locked(self) -> bool:
-        if fcntl is None:
-            return False
-        try:
-            with self.path.open("rb") as file:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
+        from filelock import Timeout
+
+        if self._held is not None:
             return True
-        except OSError:
+        lock = self._lock()
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return True
+        except (OSError, NotImplementedError):
             return False
+        lock.release()
         return False
 
     def _written_at(self) -> float:

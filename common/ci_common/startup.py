@@ -7,10 +7,13 @@ such variable, and only the exit status remembers a failure.
 
 import contextlib
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 REPORT_VARIABLE = "CI_STARTUP_REPORT"
+
+_TRIES, _TRY_AGAIN_S = 20, 0.01
 
 READY, FAILED = "ready", "failed"
 
@@ -53,7 +56,7 @@ def read_report(path: Path) -> StartReport | None:
     """The report in ``path``, or None while there is none."""
     try:
         state, _, text = path.read_text(encoding="utf-8").partition("\n")
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):  # on Windows: it is being put in its place
         return None
     return StartReport(state, text)
 
@@ -71,4 +74,15 @@ def _write(report: StartReport) -> None:
     partial = f"{target}.{os.getpid()}"
     with contextlib.suppress(OSError):  # the starter may be gone, and its directory with it
         Path(partial).write_text(f"{report.state}\n{report.text}", encoding="utf-8")
-        os.replace(partial, target)
+        _replace(partial, target)
+
+
+def _replace(partial: str, target: str) -> None:
+    """Put a file in its place, also where that fails while somebody looks at the place."""
+    for _ in range(_TRIES):
+        try:
+            os.replace(partial, target)
+            return
+        except PermissionError:
+            time.sleep(_TRY_AGAIN_S)
+    os.replace(partial, target)

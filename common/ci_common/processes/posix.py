@@ -1,16 +1,24 @@
-"""POSIX: children started by ``vfork`` in a session of their own, read in large pieces."""
+"""POSIX: children started by ``vfork`` in a session of their own, read in large pieces.
+
+It can be imported elsewhere, but not used.
+"""
 
 import os
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from twisted.internet import main
-from twisted.internet.process import Process, ProcessReader, PTYProcess
 
 from ci_common.processes.death import DeathSignal, death_signal, die_with_parent
 from ci_common.processes.tree import SessionTree
+
+if sys.platform == "win32":
+    Process = ProcessReader = PTYProcess = object
+else:
+    from twisted.internet.process import Process, ProcessReader, PTYProcess
 
 #: One read of a pipe: as much as a pipe holds.
 READ_BYTES = 65536

@@ -13,14 +13,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from twisted.logger import Logger
 
 from ci_common.processes.identity import ProcessId
-
-if TYPE_CHECKING:
-    from ci_common.processes.tree import ProcessTree
+from ci_common.processes.tree import ProcessTree, is_running, tree_of
 
 FILE = "twistd.processes"
 
@@ -167,8 +164,6 @@ def read_records(path: Path) -> list[Record]:
 
 
 def _kill_leftovers(records: list[Record], say: Callable[[str], None] | None) -> int:
-    from ci_common.processes.tree import is_running  # it takes memory that is rarely needed
-
     trees = [leftover_tree(record) for record in records]
     left = [(tree, members) for tree in trees if (members := tree.members())]
     for tree, members in left:
@@ -187,9 +182,7 @@ def _kill_leftovers(records: list[Record], say: Callable[[str], None] | None) ->
     return len(left)
 
 
-def leftover_tree(record: Record) -> "ProcessTree":
+def leftover_tree(record: Record) -> ProcessTree:
     """The tree of a recorded program, as far as there is something left of it."""
-    from ci_common.processes.tree import tree_of
-
     process = record.process or ProcessId(0, "")
     return tree_of(process.pid, mark=record.mark, root=process)

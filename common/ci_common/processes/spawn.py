@@ -1,6 +1,7 @@
 """Start a program in a session of its own, on whatever system this is."""
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,7 +41,7 @@ def spawn_in_session(
     if records is not None:
         records.starts(mark)
     try:
-        if os.name == "posix":
+        if os.name == "posix" and sys.platform != "win32":
             from ci_common.processes import posix as system
         else:
             from ci_common.processes import windows as system  # type: ignore[no-redef]

@@ -13,10 +13,12 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-
-import psutil
+from typing import TYPE_CHECKING
 
 from ci_common.processes.identity import MARK_VARIABLE, ProcessId, identify
+
+if TYPE_CHECKING:
+    import psutil  # imported where it is used: it costs an idle daemon memory
 
 #: A tree that forks while it is being killed is walked again, at most this often.
 _MOST_ROUNDS = 8
@@ -27,6 +29,8 @@ _DOUBT_S = 2.0
 
 def is_running(process: ProcessId) -> bool:
     """Whether it runs; one that has ended and was not waited for does not."""
+    import psutil
+
     if identify(process.pid) != process:
         return False
     try:
@@ -37,14 +41,15 @@ def is_running(process: ProcessId) -> bool:
         return True  # that of another user: all we know is that it is there
 
 
-_ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+#: States of a process that does nothing any more, as psutil names them.
+_ENDED = ("zombie", "dead")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One process, as the table of all processes has it."""
 
-    process: psutil.Process
+    process: "psutil.Process"
     pid: int
     parent: int
     group: int
@@ -55,6 +60,8 @@ class Row:
 
 def process_table() -> list[Row]:
     """All processes that can be seen."""
+    import psutil
+
     rows = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error), process.oneshot():
@@ -62,7 +69,9 @@ def process_table() -> list[Row]:
     return rows
 
 
-def _row(process: psutil.Process) -> Row:
+def _row(process: "psutil.Process") -> Row:
+    import psutil
+
     pid = process.pid
     ended = False
     with contextlib.suppress(psutil.AccessDenied):
@@ -178,6 +187,8 @@ def _nothing() -> None:
 
 def mark_of(row: Row) -> str | None:
     """The mark that a process inherited, "" if it has none, None if that may not be known."""
+    import psutil
+
     try:
         return str(row.process.environ().get(MARK_VARIABLE, ""))
     except (psutil.Error, OSError):
@@ -200,6 +211,8 @@ def _with_children(pending: list[Row], rows: list[Row]) -> dict[int, Row]:
 
 def _kill(process: ProcessId) -> None:
     """Kill one process, if it is still that one."""
+    import psutil
+
     with contextlib.suppress(psutil.Error):
         target = psutil.Process(process.pid)
         if identify(process.pid) == process:
@@ -253,6 +266,8 @@ class SessionTree(ProcessTree):
 
     def _may_be_ours(self, row: Row) -> bool:
         """Whether it has our mark, or is of our user and hides its environment (as on macOS)."""
+        import psutil
+
         mark = mark_of(row)
         if mark is not None:
             return mark == self.mark

@@ -10,8 +10,6 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import psutil
-
 from ci_common.processes.identity import ProcessId
 from ci_common.processes.threaded import ThreadedProcess
 from ci_common.processes.tree import ProcessTree
@@ -107,6 +105,8 @@ def spawn(
 
     There is no terminal: ``use_pty`` has no effect.
     """
+    import psutil
+
     job = Job()
     try:
         child = subprocess.Popen(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ci_common import startup
+from ci_common import pidfile, startup
 from ci_common.pidfile import AlreadyRunning, PidFile, is_alive
 from ci_common.startup import FAILED, READY, StartReport
 
@@ -54,6 +54,35 @@ def test_a_pid_file_of_the_living_is_respected(tmp_path: Path) -> None:
     assert file.path.exists()
 
 
+def test_of_two_that_start_at_once_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pidfile, "_LOOK_S", 0.01)
+    first, second = (PidFile(tmp_path / "twistd.pid") for _ in range(2))
+    first.take()
+    first.path.unlink()  # as if it had the lock, and had not written the file yet
+    with pytest.raises(AlreadyRunning, match="being started by another process"):
+        second.take()
+    second.drop()
+    first.drop()
+    second.take()
+    second.drop()
+
+
+def test_where_no_lock_can_be_had_the_file_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: object, timeout: float) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", fail)
+    file = PidFile(tmp_path / "twistd.pid")
+    file.take()
+    assert PidFile(file.path).serving() == os.getpid()
+    file.drop()
+    assert not file.path.exists()
+
+
 class TestReports:
     @pytest.fixture(autouse=True)
     def starter(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,3 +111,18 @@ class TestReports:
     def test_a_starter_that_is_gone_does_no_harm(self, tmp_path: Path) -> None:
         os.environ[startup.REPORT_VARIABLE] = str(tmp_path / "gone" / "report")
         startup.report_ready()
+
+    def test_a_starter_that_looks_at_the_wrong_moment_does_not_miss_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(startup, "_TRY_AGAIN_S", 0)
+        replace, failures = os.replace, [PermissionError(), PermissionError()]
+
+        def replace_later(source: str, target: str) -> None:
+            if failures:
+                raise failures.pop()
+            replace(source, target)
+
+        monkeypatch.setattr(os, "replace", replace_later)
+        startup.report_ready("works")
+        assert startup.read_report(self.path) == StartReport(READY, "works")

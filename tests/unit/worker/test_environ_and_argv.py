@@ -1,5 +1,6 @@
 """The environment and the command line of a program."""
 
+import os
 from typing import Any
 
 import pytest
@@ -54,3 +55,19 @@ def test_a_command_line_is_run_and_shown(
 def test_an_empty_list_is_no_command() -> None:
     with pytest.raises(ValueError, match="empty"):
         command_line([])
+
+
+class TestWindows:
+    @pytest.fixture(autouse=True)
+    def windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "name", "nt")
+        monkeypatch.setenv("COMSPEC", "cmd.exe")
+
+    def test_a_line_for_the_shell_is_handed_over_as_it_is(self) -> None:
+        line = command_line('echo "a b" && dir')
+        assert line.run == 'cmd.exe /c "echo "a b" && dir"'
+        assert (str(line), line.program) == ('echo "a b" && dir', "cmd.exe")
+
+    def test_the_case_of_a_variables_name_does_not_matter(self) -> None:
+        made = environment({"Path": "${path};x", "gone": None}, {"PATH": "a", "GONE": "1"}, "w")
+        assert made == {"PATH": "a;x", "PWD": "w"}

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from twisted.internet.defer import ensureDeferred
 
 from ci_worker.commands import COMMAND_NAMES, command_class, downloadfile
+from ci_worker.commands.files import remove_tree
 from ci_worker.commands.uploaddirectory import BlockStream
 from tests.unit.worker.tellers import RecordingTeller, Remote, place
 
@@ -157,3 +159,43 @@ def test_a_directory_that_cannot_be_read_needs_no_writer(tmp_path: Path) -> None
     assert tell.told == [("rc", 1)]
     assert tell.last[0][1].startswith(f"Cannot read directory '{tmp_path}/b1/no' for upload: ")
     assert writer.calls == []
+
+
+def test_a_tree_that_is_marked_read_only_is_removed_and_what_links_point_at_stays(
+    tmp_path: Path,
+) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("x")
+    outside.chmod(0o400)
+    tree = tmp_path / "tree"
+    (tree / "d").mkdir(parents=True)
+    (tree / "d" / "f").write_text("x")
+    (tree / "d" / "f").chmod(0o400)
+    (tree / "link").symlink_to(outside)
+    remove_tree(str(tree))
+    assert not tree.exists()
+    assert outside.stat().st_mode & 0o777 == 0o400
+    remove_tree(str(outside))
+    assert not outside.exists()
+    with pytest.raises(FileNotFoundError):
+        remove_tree(str(outside))
+
+
+def test_what_refuses_to_go_is_made_writable_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "tree" / "f"
+    file.parent.mkdir()
+    file.write_text("x")
+    file.chmod(0o400)
+    unlink = os.unlink
+
+    def as_on_windows(path: str, **kwargs: Any) -> None:
+        if not os.stat(path, **kwargs).st_mode & 0o200:
+            raise PermissionError(13, "Permission denied", path)
+        unlink(path, **kwargs)
+
+    monkeypatch.setattr(os, "unlink", as_on_windows)
+    monkeypatch.setattr(shutil, "_use_fd_functions", False)
+    remove_tree(str(file.parent))
+    assert not file.parent.exists()

@@ -290,10 +290,11 @@ basedir = os.path.abspath(os.path.dirname(__file__))
 _ROTATED = """
 # Sets the name and the rotation of the log file.
 from twisted.python.log import FileLogObserver, ILogObserver
-from twisted.python.logfile import LogFile
+
+from ci_common.daemonlog import RotatedLog
 
 application = service.Application('buildbot-worker')
-logfile = LogFile.fromFullPath(
+logfile = RotatedLog.fromFullPath(
     os.path.join(basedir, "twistd.log"), rotateLength=rotateLength, maxRotatedFiles=maxRotatedFiles
 )
 application.setComponent(ILogObserver, FileLogObserver(logfile).emit)

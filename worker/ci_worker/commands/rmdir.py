@@ -1,8 +1,8 @@
 """``rmdir``: remove directory trees."""
 
 import os
-import shutil
 
+from ci_worker.commands.files import remove_tree
 from ci_worker.commands.subprograms import ProgramsCommand
 
 
@@ -32,17 +32,10 @@ class RemoveDirectory(ProgramsCommand):
 
     async def _remove_in_thread(self, path: str) -> int:
         try:
-            await self.place.in_thread(_remove_tree, path)
+            await self.place.in_thread(remove_tree, path)
         except FileNotFoundError:
             return 0
         except OSError as error:
             self.tell.put("stderr", f"{self.name}: {error.strerror or error}: {path}\n")
             return error.errno or 1
         return 0
-
-
-def _remove_tree(path: str) -> None:
-    for directory, _, files in os.walk(path):
-        for name in files:
-            os.chmod(os.path.join(directory, name), 0o600)  # Windows keeps read-only files
-    shutil.rmtree(path)

@@ -1,7 +1,6 @@
 """The worker as the master sees it: who it is, which builders it serves."""
 
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +11,7 @@ from twisted.spread import pb
 
 from ci_worker.commands import COMMAND_NAMES, COMMAND_VERSION
 from ci_worker.commands.base import Place
+from ci_worker.commands.files import remove_tree
 from ci_worker.facts.report import worker_facts
 from ci_worker.session.forbuilder import WorkerForBuilder
 
@@ -118,7 +118,7 @@ class Bot(pb.Referenceable):
                 continue
             if self._options.delete_leftover_dirs:
                 log.info("removing leftover directory {name}", name=entry.name)
-                removed = self._place.in_thread(shutil.rmtree, entry.path)
+                removed = self._place.in_thread(remove_tree, entry.path)
                 removed.addErrback(
                     lambda failure, name: log.failure(
                         "cannot remove leftover directory {name}", failure=failure, name=name
