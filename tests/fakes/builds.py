@@ -155,8 +155,9 @@ class FakeBuilds:
     def add_locks_duration(self, build: BuildRow, seconds: float) -> None:
         build.locks_duration_s += int(seconds)
 
-    def set_data(self, build: BuildRow, name: str, value: bytes, source: str) -> None:
+    def set_data(self, build: BuildRow, name: str, value: bytes, source: str) -> Deferred[None]:
         self.attached[name] = (value, source)
+        return succeed(None)
 
     def finish(self, build: BuildRow, results: int) -> None:
         assert build.complete_at is None, "a build is finished twice"

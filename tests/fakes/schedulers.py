@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from twisted.internet.task import Clock
 
 from ci_master.data.actions import Actions
@@ -130,8 +130,9 @@ class FakeSchedulers:
             self.by_name[name] = self.by_id[row.id] = row
         return self.by_name[name]
 
-    def set_enabled(self, row: SchedulerRow, enabled: bool) -> None:
+    def set_enabled(self, row: SchedulerRow, enabled: bool) -> Deferred[None]:
         row.enabled = enabled
+        return succeed(None)
 
 
 class FakeChanges:

@@ -11,13 +11,12 @@ from twisted.internet.defer import Deferred, execute, succeed
 from ci_master.events.bus import Bus
 from ci_master.storage.batch import carry_out, note_losses
 from ci_master.storage.schema import metadata
-from ci_master.storage.store import SingleActs
 from ci_master.storage.transaction import Group, Transaction
 
 T = TypeVar("T")
 
 
-class InstantStore(SingleActs):
+class InstantStore:
     """Has the methods of :class:`ci_master.storage.store.Store`.
 
     What is asked for while somebody is being told of something is written after that.

@@ -1,9 +1,10 @@
 """A store with its own event loop turned by hand, so that a storage test is plain code."""
 
 import queue
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
+from sqlalchemy import Table
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import Clock
 
@@ -80,8 +81,20 @@ class Desk:
         return self.reactor.run(work)
 
     def settle(self) -> None:
-        """Wait until all that was asked is stored and told."""
-        self.run(self.store.durable())
+        """Wait until all that was asked is answered and told."""
+        self.run(self.store.transaction("a wait").commit())
+
+    def insert(self, table: Table, row: Mapping[str, Any]) -> None:
+        """Write a row as an act of its own, for which nobody waits."""
+        act = self.store.transaction(f"a row of {table.name}")
+        act.insert(table, row)
+        act.submit()
+
+    def update(self, table: Table, row_id: int, values: Mapping[str, Any]) -> None:
+        """Change a row as an act of its own, for which nobody waits."""
+        act = self.store.transaction(f"a row of {table.name}")
+        act.update(table, row_id, values)
+        act.submit()
 
     def crash(self) -> None:
         """Drop everything in memory, as ``kill -9`` would: only what is stored is left."""

@@ -81,14 +81,14 @@ def test_a_request_is_claimed_once(desk: Desk) -> None:
 def test_a_request_that_another_master_took_stays_theirs(desk: Desk) -> None:
     request = a_request(desk)
     taken = {"claimed_by_masterid": 77, "claimed_at": 1}
-    desk.store.update(schema.buildrequests, request.id, taken)
+    desk.update(schema.buildrequests, request.id, taken)
     assert not desk.run(desk.data.requests.claim([request.id]))
     assert rows(desk, schema.buildrequests)[0].claimed_by_masterid == 77
 
 
 def test_all_requests_are_claimed_or_none(desk: Desk) -> None:
     first, second = a_request(desk), a_request(desk)
-    desk.store.update(schema.buildrequests, second.id, {"claimed_by_masterid": 77})
+    desk.update(schema.buildrequests, second.id, {"claimed_by_masterid": 77})
     assert not desk.run(desk.data.requests.claim([first.id, second.id]))
     assert rows(desk, schema.buildrequests)[0].claimed_by_masterid is None
     assert first.id in desk.data.requests.waiting
@@ -271,10 +271,10 @@ def test_what_a_dead_master_had_claimed_waits_again(desk: Desk) -> None:
     request = a_request(desk)
     now = int(desk.reactor.seconds())
     other = {"id": 77, "name": "old:/srv", "active": True, "last_active": now}
-    desk.store.insert(schema.masters, other)
-    desk.store.insert(schema.builder_masters, {"id": 770, "builderid": 1, "masterid": 77})
+    desk.insert(schema.masters, other)
+    desk.insert(schema.builder_masters, {"id": 770, "builderid": 1, "masterid": 77})
     claim = {"claimed_by_masterid": 77, "claimed_at": now}
-    desk.store.update(schema.buildrequests, request.id, claim)
+    desk.update(schema.buildrequests, request.id, claim)
     desk.settle()
     desk.crash()
     desk.open()

@@ -1,6 +1,7 @@
 """One master per database: who holds the lease, who may take it, and who may write no more."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -114,6 +115,8 @@ class Another:
         self.desk.run(self.data.open(f"{self.mastership._identity.me.host}:/m", self.mastership))
 
     def end(self) -> None:
+        with suppress(LeaseLost):
+            self.desk.run(self.mastership.end())
         self.desk.run(self.store.close())
 
 
@@ -122,7 +125,6 @@ def masters(desk: Desk) -> Any:
     made = [Another(desk, ANA), Another(desk, BOB)]
     yield made
     for one in made:
-        one.mastership.end()
         one.end()
 
 
@@ -148,26 +150,31 @@ def test_a_closed_master_leaves_the_database_to_the_next(desk: Desk, masters: An
     assert not first.lost
 
 
+def seen_at(master: Any, at: int) -> Any:
+    """Have a master write when it was seen last."""
+    act = master.store.transaction("a heartbeat")
+    act.update(schema.masters, master.data.master_id, {"last_active": at})
+    return act.commit()
+
+
 def test_a_master_that_slept_too_long_writes_nothing_and_is_told(desk: Desk, masters: Any) -> None:
     first, second = masters
     first.open()
     first.mastership._ticker.stop()  # it sleeps
     let_pass(desk, LEASE_S + 1)
     second.open()
-    first.store.update(schema.masters, first.data.master_id, {"last_active": 4711})
     with pytest.raises(LeaseLost):
-        desk.run(first.store.durable())
+        desk.run(seen_at(first, 4711))
     with pytest.raises(LeaseLost):
         desk.run(first.store.write(lambda tx: tx.execute(update(schema.masters).values(active=0))))
     found = desk.run(desk.store.read(lambda tx: tx.execute(select(schema.masters)).all()))
     assert 4711 not in [row.last_active for row in found]
     first.mastership._renew()  # it wakes
-    desk.run(second.store.durable())
+    desk.reactor.advance(0)
     while not first.lost:
         desk.reactor._from_threads.get(timeout=20)()
     assert "process 22 on bob.example has taken it" in first.lost[0]
-    second.store.update(schema.masters, second.data.master_id, {"last_active": 4712})
-    desk.run(second.store.durable())
+    desk.run(seen_at(second, 4712))
 
 
 def test_a_master_asleep_in_a_transaction_does_not_keep_its_locks(desk: Desk, masters: Any) -> None:
@@ -194,7 +201,7 @@ def test_a_master_renews_by_itself(desk: Desk, masters: Any) -> None:
     first.open()
     let_pass(desk, LEASE_S + 1)
     desk.reactor.advance(HEARTBEAT_S)
-    desk.run(first.store.durable())
+    desk.run(first.store.committed())
     with pytest.raises(DatabaseUnusable):
         second.open()
 

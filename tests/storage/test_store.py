@@ -21,22 +21,22 @@ def names(tx: Connection) -> list[str]:
 
 
 def test_an_update_finds_the_row_that_was_asked_for_before_it(desk: Desk) -> None:
-    desk.store.insert(t, project(1, "a"))
-    desk.store.update(t, 1, {"name": "b"})
+    desk.insert(t, project(1, "a"))
+    desk.update(t, 1, {"name": "b"})
     desk.settle()
-    desk.store.update(t, 1, {"name": "c"})
+    desk.update(t, 1, {"name": "c"})
     desk.settle()
     assert desk.run(desk.store.read(names)) == ["c"]
 
 
 def test_work_sees_what_was_asked_for_before_it(desk: Desk) -> None:
-    desk.store.insert(t, project(1, "a"))
+    desk.insert(t, project(1, "a"))
     assert desk.run(desk.store.write(names)) == ["a"]
 
 
 def test_referred_to_rows_are_written_first_whatever_the_order(desk: Desk) -> None:
-    desk.store.insert(schema.builders, {"id": 1, "name": "b", "projectid": 1, "tags_json": "[]"})
-    desk.store.insert(t, project(1, "a"))
+    desk.insert(schema.builders, {"id": 1, "name": "b", "projectid": 1, "tags_json": "[]"})
+    desk.insert(t, project(1, "a"))
     desk.settle()
     found = desk.run(desk.store.read(lambda tx: tx.execute(select(schema.builders)).all()))
     assert [row.projectid for row in found] == [1]
@@ -47,7 +47,7 @@ def test_failing_work_fails_alone(desk: Desk) -> None:
         tx.execute(t.insert(), project(7, "gone"))
         raise ValueError("no")
 
-    desk.store.insert(t, project(1, "a"))
+    desk.insert(t, project(1, "a"))
     failing = desk.store.write(fail)
     after = desk.store.write(lambda tx: tx.execute(t.insert(), project(2, "b")))
     with pytest.raises(ValueError, match="no"):
@@ -57,29 +57,33 @@ def test_failing_work_fails_alone(desk: Desk) -> None:
 
 
 def test_a_row_that_cannot_be_written_leaves_the_others(desk: Desk) -> None:
-    desk.store.insert(t, project(1, "a"))
+    desk.insert(t, project(1, "a"))
     desk.settle()
-    desk.store.insert(t, project(2, "a"))  # names are unique
-    desk.store.insert(t, project(3, "c"))
+    desk.insert(t, project(2, "a"))  # names are unique
+    desk.insert(t, project(3, "c"))
     desk.settle()
     assert desk.run(desk.store.read(names)) == ["a", "c"]
 
 
 def test_what_follows_a_commit_follows_it_in_order(desk: Desk) -> None:
     order: list[str] = []
-    desk.store.insert(t, project(1, "a"))
-    desk.store.after_commit(lambda: order.append("first"))
-    done = desk.store.durable()
-    done.addCallback(lambda _: order.append("durable"))
-    desk.store.after_commit(lambda: order.append("last"))
-    desk.run(done)
+    act = desk.store.transaction("a project")
+    act.insert(t, project(1, "a"))
+    act.after_commit(lambda: order.append("first"))
+    act.after_commit(lambda: order.append("second"))
+    done = act.commit()
+    done.addCallback(lambda _: order.append("done"))
+    other = desk.store.transaction("nothing")
+    other.after_commit(lambda: order.append("last"))
+    other.submit()
+    assert not order
     desk.settle()
-    assert order == ["first", "durable", "last"]
+    assert order == ["first", "second", "done", "last"]
 
 
 def test_ids_go_on_after_those_in_storage(desk: Desk) -> None:
     first = desk.store.next_id(t)
-    desk.store.insert(t, project(first, "a"))
+    desk.insert(t, project(first, "a"))
     desk.settle()
     desk.crash()
     desk.open()
@@ -90,7 +94,7 @@ def test_many_writes_of_one_turn_are_one_commit(desk: Desk) -> None:
     desk.settle()
     before = desk.events.copy()
     for number in range(500):
-        desk.store.insert(t, project(number + 1, f"p{number}"))
+        desk.insert(t, project(number + 1, f"p{number}"))
     desk.settle()
     count = desk.run(
         desk.store.read(lambda tx: tx.execute(select(func.count()).select_from(t)).scalar())
@@ -109,7 +113,7 @@ def test_a_closed_store_takes_nothing(desk: Desk) -> None:
 
 
 def test_a_read_does_not_wait_for_ever_for_writes(desk: Desk) -> None:
-    desk.store.insert(t, project(1, "a"))
+    desk.insert(t, project(1, "a"))
     waiting = desk.store.committed()
     assert not waiting.called
     desk.reactor.advance(READ_WAIT_S)

@@ -150,7 +150,7 @@ class Story:
         await self.present()
         data.logs.flush()
         self.clock.at = None
-        await data.store.durable()
+        await data.store.transaction("a wait").commit()
 
     async def long_log(self, lines: int = 1_000_000) -> None:
         """A build of ``nightly-bench`` with a log of a million lines."""

@@ -100,11 +100,11 @@ def register_actions(data: Any) -> None:
 
     async def pause(key: Any, args: dict[str, Any]) -> None:
         row = data.workers.by_id.get(key) or data.workers.by_name[key]
-        data.workers.set_paused(row, True, args.get("reason"))
+        await data.workers.set_paused(row, True, args.get("reason"))
 
     async def unpause(key: Any, _args: dict[str, Any]) -> None:
         row = data.workers.by_id.get(key) or data.workers.by_name[key]
-        data.workers.set_paused(row, False)
+        await data.workers.set_paused(row, False)
 
     async def cancel(key: Any, _args: dict[str, Any]) -> None:
         data.requests.complete([key], 6)

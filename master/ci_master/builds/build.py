@@ -201,6 +201,8 @@ class Build(BuildFacts, BuildLocks, BuildStop):
             self._tell_health()
         data = self.services.data
         if hasattr(self, "row"):
+            if self.row.group.lost:
+                self.results = worst_status(self.results, EXCEPTION)
             try:
                 data.builds.set_properties(self.row, await storable(self.properties))
             finally:
@@ -265,7 +267,7 @@ class Build(BuildFacts, BuildLocks, BuildStop):
 
     async def store_data(self, name: str, value: bytes, source: str) -> None:
         """Store bytes under a name on the build; what has that name already is replaced."""
-        self.services.data.builds.set_data(self.row, name, value, source)
+        await self.services.data.builds.set_data(self.row, name, value, source)
 
     def getSummaryStatistic(
         self, name: str, summary_fn: Callable[[Any, Any], Any], initial_value: Any = None

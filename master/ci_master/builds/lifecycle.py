@@ -9,7 +9,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ci_common.aio import spawn
-from ci_common.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SKIPPED
+from ci_common.results import (
+    CANCELLED,
+    EXCEPTION,
+    FAILURE,
+    RETRY,
+    SKIPPED,
+    worst_status,
+)
 from ci_master.builds.errors import LOST, BuildStepCancelled, BuildStepFailed
 from ci_master.builds.recorded import accumulated
 from ci_master.builds.rendering import render_now, started
@@ -46,6 +53,8 @@ async def run_step(step: BuildStep) -> int:
     for failure in await _finish_logs(step):
         await step.addLogWithFailure(failure)
         step.results = EXCEPTION
+    if step.row.group.lost:
+        step.results = worst_status(step.results, EXCEPTION)
     step._complete_result_sets()
     step._running = False
     if step._summary_call is not None:

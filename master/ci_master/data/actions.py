@@ -34,14 +34,10 @@ class ForceRefused(Exception):
 
 
 class Actions:
-    """Actions by kind of resource and method name.
+    """Actions by kind of resource and method name."""
 
-    :param durable: fires when all that was asked of storage so far is stored.
-    """
-
-    def __init__(self, durable: Callable[[], Awaitable[None]] | None = None) -> None:
+    def __init__(self) -> None:
         self._handlers: dict[tuple[str, str], tuple[Handler, Arguments, Find | None]] = {}
-        self._durable = durable
 
     def register(
         self,
@@ -54,6 +50,7 @@ class Actions:
     ) -> None:
         """Say how it is done; a later registration replaces an earlier one.
 
+        :param handler: returns when what it did is stored, and raises if it cannot be.
         :param kind: plural name of the resource: builds, buildrequests, workers, ...
         :param arguments: what it takes; anything that JSON can write, if nothing is declared.
         :param find: lets a call that names a thing that does not exist be refused for that, and
@@ -89,7 +86,4 @@ class Actions:
             if find is not None:
                 await settle(find(key))
             raise
-        answer = await handler(key, checked)
-        if self._durable is not None:
-            await self._durable()
-        return answer
+        return await handler(key, checked)

@@ -83,16 +83,24 @@ class Attempts:
             )
             taken = self._taken_by.get(found.bsid) == parent_buildid
             if before == asked and not taken and found.results != CANCELLED:
-                self._give(found.bsid, parent_buildid)
+                await self._give(found.bsid, parent_buildid)
                 return found.bsid, found.requests
         return None
 
-    def _give(self, bsid: int, buildid: int) -> None:
-        self._taken_by[bsid] = buildid
-        context = self._context
-        context.store.update(schema.buildsets, bsid, {"parent_buildid": buildid})
+    async def _give(self, bsid: int, buildid: int) -> None:
+        before = self._taken_by.get(bsid)
+        self._taken_by[bsid] = buildid  # at once: nobody may take it twice
+        act = self._context.transaction(f"what build {buildid} takes over")
+        act.update(schema.buildsets, bsid, {"parent_buildid": buildid})
         buildset = self._open.get(bsid)
-        if buildset is None:
-            return
-        buildset.parent_buildid = buildid
-        context.tell(buildset.as_json, ("buildsets", str(bsid), "taken_over"))
+        if buildset is not None:
+            act.after_commit(lambda: setattr(buildset, "parent_buildid", buildid))
+            act.tell_then(buildset.as_json, ("buildsets", str(bsid), "taken_over"))
+        try:
+            await act.commit()
+        except BaseException:
+            if before is None:
+                del self._taken_by[bsid]
+            else:
+                self._taken_by[bsid] = before
+            raise

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ci_master.data.context import Context
 from ci_master.data.model import Builder, BuildRow, ProjectRow
 from ci_master.storage import schema
+from ci_master.storage.transaction import Transaction
 
 
 @dataclass(frozen=True)
@@ -48,21 +50,23 @@ class Projects:
 
     async def sync(self, specs: Sequence[ProjectSpec]) -> None:
         """Make them as configured; those no longer configured become inactive."""
-        store = self._context.store
-        wanted = {spec.name for spec in specs}
-        for spec in specs:
-            values = {**vars(spec), "active": True}
-            row = self.by_name.get(spec.name)
+        act = self._context.transaction("the configured projects")
+        wanted = {spec.name: {**vars(spec), "active": True} for spec in specs}
+        for name, values in wanted.items():
+            row = self.by_name.get(name)
             if row is None:
-                row = ProjectRow(store.next_id(schema.projects), **values)
-                self.by_id[row.id] = self.by_name[row.name] = row
-                store.insert(schema.projects, {"id": row.id, **values})
+                row = ProjectRow(self._context.store.next_id(schema.projects), **values)
+                act.insert(schema.projects, {"id": row.id, **values})
+                act.after_commit(partial(self._add, row))
             else:
-                _change(self._context, schema.projects, row, values)
+                _change(act, schema.projects, row, values)
         for row in self.by_name.values():
             if row.name not in wanted:
-                _change(self._context, schema.projects, row, {"active": False})
-        await store.durable()
+                _change(act, schema.projects, row, {"active": False})
+        await act.commit()
+
+    def _add(self, row: ProjectRow) -> None:
+        self.by_id[row.id] = self.by_name[row.name] = row
 
 
 class Builders:
@@ -85,23 +89,23 @@ class Builders:
 
     async def sync(self, specs: Sequence[BuilderSpec]) -> None:
         """Make this master's builders as configured, in one transaction."""
-        wanted = {spec.name for spec in specs}
+        act = self._context.transaction("the configured builders")
         me = self._context.master_id
-        for spec in specs:
-            builder = self._as_specified(spec)
+        wanted = {spec.name: spec for spec in specs}
+        for spec in wanted.values():
+            builder = self._as_specified(act, spec)
             if me not in builder.masterids:
-                builder.masterids = sorted([*builder.masterids, me])
-                self._join(builder)
-                self._tell(builder, "started")
+                self._join(act, builder)
         for builder in self.by_name.values():
             if builder.name not in wanted and me in builder.masterids:
-                builder.masterids = [id for id in builder.masterids if id != me]
-                self._leave(builder)
-                self._tell(builder, "stopped")
-        self.version += 1
-        await self._context.store.durable()
+                self._leave(act, builder)
+        act.after_commit(self._grow_version)
+        await act.commit()
 
-    def _as_specified(self, spec: BuilderSpec) -> Builder:
+    def _grow_version(self) -> None:
+        self.version += 1
+
+    def _as_specified(self, act: Transaction, spec: BuilderSpec) -> Builder:
         store = self._context.store
         project = self._projects.by_name.get(spec.project) if spec.project else None
         values: dict[str, Any] = {
@@ -114,41 +118,45 @@ class Builders:
         builder = self.by_name.get(spec.name)
         if builder is None:
             builder = Builder(store.next_id(schema.builders), spec.name, **values)
-            self.by_id[builder.id] = self.by_name[builder.name] = builder
-            store.insert(
-                schema.builders, {"id": builder.id, "name": builder.name, **_columns(values)}
-            )
-            store.insert(
-                schema.builder_summaries,
-                {"id": builder.id, "summary_json": builder.summary.to_text()},
-            )
-        else:
-            changed = {
-                key: value for key, value in values.items() if getattr(builder, key) != value
-            }
-            for key, value in changed.items():
-                setattr(builder, key, value)
-            if changed:
-                store.update(schema.builders, builder.id, _columns(changed))
-                self._context.tell(builder.as_json, ("builders", str(builder.id), "update"))
+            row = {"id": builder.id, "name": builder.name, **_columns(values)}
+            act.insert(schema.builders, row)
+            summary = {"id": builder.id, "summary_json": builder.summary.to_text()}
+            act.insert(schema.builder_summaries, summary)
+            act.after_commit(partial(self._add, builder))
+        elif _change(act, schema.builders, builder, values):
+            act.tell_then(builder.as_json, ("builders", str(builder.id), "update"))
         return builder
 
-    def _join(self, builder: Builder) -> None:
-        table, store = schema.builder_masters, self._context.store
-        row_id = self._on_master[builder.id] = store.next_id(table)
-        link = {"builderid": builder.id, "masterid": self._context.master_id}
-        store.insert(table, {"id": row_id, **link})
+    def _add(self, builder: Builder) -> None:
+        self.by_id[builder.id] = self.by_name[builder.name] = builder
 
-    def _leave(self, builder: Builder) -> None:
-        table = schema.builder_masters
-        row_id = self._on_master.pop(builder.id)
-        self._context.store.execute(
-            lambda tx: tx.execute(table.delete().where(table.c.id == row_id))
-        )
+    def _join(self, act: Transaction, builder: Builder) -> None:
+        table, me = schema.builder_masters, self._context.master_id
+        row_id = self._context.store.next_id(table)
+        act.insert(table, {"id": row_id, "builderid": builder.id, "masterid": me})
 
-    def _tell(self, builder: Builder, event: str) -> None:
+        def joined() -> None:
+            self._on_master[builder.id] = row_id
+            builder.masterids = sorted([*builder.masterids, me])
+
+        act.after_commit(joined)
+        self._tell(act, builder, "started")
+
+    def _leave(self, act: Transaction, builder: Builder) -> None:
+        table, me = schema.builder_masters, self._context.master_id
+        row_id = self._on_master[builder.id]
+        act.run(lambda tx: tx.execute(table.delete().where(table.c.id == row_id)))
+
+        def left() -> None:
+            del self._on_master[builder.id]
+            builder.masterids = [id for id in builder.masterids if id != me]
+
+        act.after_commit(left)
+        self._tell(act, builder, "stopped")
+
+    def _tell(self, act: Transaction, builder: Builder, event: str) -> None:
         me = self._context.master_id
-        self._context.tell(
+        act.tell(
             lambda: {"builderid": builder.id, "masterid": me, "name": builder.name},
             ("builders", str(builder.id), event),
         )
@@ -160,13 +168,15 @@ class Builders:
         builder.next_number = number + 1
         return number
 
-    def count(self, build: BuildRow) -> None:
-        """Put a build that has ended into its builder's summary."""
+    def count(self, act: Transaction, build: BuildRow) -> None:
+        """Put a build that has ended into its builder's summary.
+
+        It may be told of once more, if it could not be stored as it was.
+        """
         builder = self.by_id[build.builderid]
         builder.summary.take(build)
-        self._context.store.update(
-            schema.builder_summaries, builder.id, {"summary_json": builder.summary.to_text()}
-        )
+        text = builder.summary.to_text()
+        act.update(schema.builder_summaries, builder.id, {"summary_json": text})
 
 
 def _columns(values: dict[str, Any]) -> dict[str, Any]:
@@ -176,9 +186,16 @@ def _columns(values: dict[str, Any]) -> dict[str, Any]:
     return columns
 
 
-def _change(context: Context, table: Any, row: Any, values: dict[str, Any]) -> None:
+def _change(act: Transaction, table: Any, row: Any, values: dict[str, Any]) -> bool:
+    """Change what differs, in storage and then in memory; gives whether anything does."""
     changed = {key: value for key, value in values.items() if getattr(row, key) != value}
-    for key, value in changed.items():
-        setattr(row, key, value)
-    if changed:
-        context.store.update(table, row.id, changed)
+    if not changed:
+        return False
+    act.update(table, row.id, _columns(changed))
+
+    def apply() -> None:
+        for key, value in changed.items():
+            setattr(row, key, value)
+
+    act.after_commit(apply)
+    return True

@@ -1,9 +1,13 @@
 """What is being done: builds and their steps."""
 
 import json
+from functools import partial
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from ci_master.data.builders import Builders
+from ci_master.data.conclusion import conclude
 from ci_master.data.context import Context
 from ci_master.data.model import (
     BuildRow,
@@ -13,6 +17,7 @@ from ci_master.data.model import (
     properties_as_json,
 )
 from ci_master.storage import schema
+from ci_master.storage.transaction import Group, Transaction
 
 _LONGEST_STEP_NAME = 50
 
@@ -39,7 +44,9 @@ class Builds:
             started_at=context.now(),
         )
         self.running[build.id] = build
-        context.store.insert(
+        request.group = Group(request.buildset.group)
+        act = context.transaction("the beginning of the build", build.group)
+        act.insert(
             schema.builds,
             {
                 "id": build.id,
@@ -52,19 +59,24 @@ class Builds:
                 "state_string": build.state_string,
             },
         )
-        context.store.insert(schema.build_properties, {"id": build.id, "properties_json": "{}"})
+        act.insert(schema.build_properties, {"id": build.id, "properties_json": "{}"})
+        act.submit()
         return build
 
     def announce(self, build: BuildRow) -> None:
         """Tell that there is a new build."""
-        self._tell(build, "new")
+        act = self._context.transaction("a new build")
+        self._tell(act, build, "new")
+        act.submit()
 
     def set_state(self, build: BuildRow, text: str) -> None:
         """Say what the build is doing."""
         if text != build.state_string:
             build.state_string = text
-            self._update(build, {"state_string": text})
-            self._tell(build, "update")
+            act = self._context.transaction("the state of the build", build.group)
+            act.update(schema.builds, build.id, {"state_string": text})
+            self._tell(act, build, "update")
+            act.submit()
 
     def set_properties(self, build: BuildRow, properties: PropertyDict) -> None:
         """Store all properties of a build, and tell of those that are new or different."""
@@ -74,21 +86,27 @@ class Builds:
             return
         build.properties = dict(properties)
         text = json.dumps(properties_as_json(properties), separators=(",", ":"))
-        self._context.store.update(schema.build_properties, build.id, {"properties_json": text})
-        self._context.tell(
+        act = self._context.transaction("properties", build.group)
+        act.update(schema.build_properties, build.id, {"properties_json": text})
+        act.tell(
             lambda: properties_as_json(changed), ("builds", str(build.id), "properties", "update")
         )
+        act.submit()
 
     def add_locks_duration(self, build: BuildRow, seconds: float) -> None:
         """Count time spent in waiting for locks."""
         build.locks_duration_s += int(seconds)
-        self._update(build, {"locks_duration_s": build.locks_duration_s})
+        act = self._context.transaction("the time spent in waiting for locks", build.group)
+        act.update(schema.builds, build.id, {"locks_duration_s": build.locks_duration_s})
+        act.submit()
 
-    def set_data(self, build: BuildRow, name: str, value: bytes, source: str) -> None:
-        """Attach a named value to a build; one of the same name is replaced."""
-        store = self._context.store
+    def set_data(self, build: BuildRow, name: str, value: bytes, source: str) -> "Deferred[None]":
+        """Attach a named value to a build; one of the same name is replaced.
+
+        :returns: fires when it is stored.
+        """
         row = {
-            "id": store.next_id(schema.build_data),
+            "id": self._context.store.next_id(schema.build_data),
             "buildid": build.id,
             "name": name,
             "value": value,
@@ -102,28 +120,36 @@ class Builds:
             tx.execute(table.delete().where(same))
             tx.execute(table.insert(), row)
 
-        store.execute(replace)
+        act = self._context.transaction(f"the value '{name}' of the build")
+        act.run(replace)
+        return act.commit()
 
     def finish(self, build: BuildRow, results: int) -> None:
-        """End a build."""
+        """End a build; as EXCEPTION, if something of it could not be stored.
+
+        That may turn out only after this call, but before anybody is told of the end.
+        """
         build.complete_at = self._context.now()
         build.results = results
         self.running.pop(build.id, None)
-        self._update(
-            build,
+        conclude(build, partial(self._end, build))
+
+    def _end(self, build: BuildRow) -> Transaction:
+        act = self._context.transaction("the end of the build", build.group)
+        act.update(
+            schema.builds,
+            build.id,
             {
                 "complete_at": build.complete_at,
-                "results": results,
+                "results": build.results,
                 "state_string": build.state_string,
             },
         )
-        self._builders.count(build)
-        self._tell(build, "finished")
+        self._builders.count(act, build)
+        self._tell(act, build, "finished")
+        return act
 
-    def _update(self, build: BuildRow, values: dict[str, Any]) -> None:
-        self._context.store.update(schema.builds, build.id, values)
-
-    def _tell(self, build: BuildRow, event: str) -> None:
+    def _tell(self, act: Transaction, build: BuildRow, event: str) -> None:
         id = str(build.id)
         keys = [
             ("builds", id, event),
@@ -131,7 +157,7 @@ class Builds:
         ]
         if build.workerid is not None:
             keys.append(("workers", str(build.workerid), "builds", id, event))
-        self._context.tell(build.as_json, *keys)
+        act.tell(build.as_json, *keys)
 
 
 class Steps:
@@ -142,15 +168,16 @@ class Steps:
 
     def add(self, build: BuildRow, name: str) -> StepRow:
         """Add a step that has not begun; its name is made unique within the build."""
-        store = self._context.store
         step = StepRow(
-            id=store.next_id(schema.steps),
+            id=self._context.store.next_id(schema.steps),
             number=len(build.steps),
             name=_unique(name[:_LONGEST_STEP_NAME], {step.name for step in build.steps}),
             buildid=build.id,
+            group=Group(build.group),
         )
         build.steps.append(step)
-        store.insert(
+        act = self._context.transaction(f"step '{step.name}'", step.group)
+        act.insert(
             schema.steps,
             {
                 "id": step.id,
@@ -160,7 +187,8 @@ class Steps:
                 "state_string": step.state_string,
             },
         )
-        self._tell(step, "new")
+        self._tell(act, step, "new")
+        act.submit()
         return step
 
     def start(self, step: StepRow, *, locks_acquired: bool = False) -> None:
@@ -194,27 +222,38 @@ class Steps:
         step.locks_acquired_at = None
 
     def finish(self, step: StepRow, results: int, hidden: bool) -> None:
-        """End a step."""
+        """End a step; as EXCEPTION, if something of it or of its logs could not be stored.
+
+        That may turn out only after this call, but before anybody is told of the end.
+        """
         step.complete_at = self._context.now()
         step.results = results
         step.hidden = hidden
+        conclude(step, partial(self._end, step))
+
+    def _end(self, step: StepRow) -> Transaction:
         values = {
             "locks_acquired_at": step.locks_acquired_at,
             "complete_at": step.complete_at,
-            "results": results,
-            "hidden": hidden,
+            "results": step.results,
+            "hidden": step.hidden,
             "state_string": step.state_string,
         }
-        self._change(step, "finished", values)
+        act = self._context.transaction(f"the end of step '{step.name}'", step.group)
+        act.update(schema.steps, step.id, values)
+        self._tell(act, step, "finished")
+        return act
 
     def _change(self, step: StepRow, event: str, values: dict[str, Any]) -> None:
-        self._context.store.update(schema.steps, step.id, values)
-        self._tell(step, event)
+        act = self._context.transaction(f"the state of step '{step.name}'", step.group)
+        act.update(schema.steps, step.id, values)
+        self._tell(act, step, event)
+        act.submit()
 
-    def _tell(self, step: StepRow, event: str) -> None:
+    def _tell(self, act: Transaction, step: StepRow, event: str) -> None:
         id = str(step.id)
         keys = (("steps", id, event), ("builds", str(step.buildid), "steps", id, event))
-        self._context.tell(step.as_json, *keys)
+        act.tell(step.as_json, *keys)
 
 
 def _unique(name: str, taken: set[str]) -> str:

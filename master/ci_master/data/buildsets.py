@@ -1,11 +1,17 @@
 """What is to be built: buildsets and their requests."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
+
+from sqlalchemy import Connection, insert
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from ci_common.results import CANCELLED, worst_status
 from ci_master.data.attempts import Asked, Attempts
+from ci_master.data.conclusion import conclude
 from ci_master.data.context import Context
 from ci_master.data.model import (
     Buildset,
@@ -18,6 +24,7 @@ from ci_master.data.sourcestamps import SourceStamps
 from ci_master.events.bus import Key
 from ci_master.storage import requests as rows
 from ci_master.storage import schema
+from ci_master.storage.transaction import Transaction
 
 
 class Buildsets:
@@ -58,13 +65,14 @@ class Buildsets:
         :returns: the buildset's id and builder id -> request id, once they are stored.
         """
         context = self._context
-        stamps = await self._sourcestamps.resolve(list(sourcestamps))
         if parent_buildid is not None and rebuilt_buildid is None:
+            stamps = await self._sourcestamps.resolve(list(sourcestamps))
+            sourcestamps = ssids = [int(stamp["ssid"]) for stamp in stamps]
             asked = Asked.of(
                 scheduler=scheduler,
                 waited_for=waited_for,
                 builderids=builderids,
-                ssids=[stamp["ssid"] for stamp in stamps],
+                ssids=ssids,
                 properties=properties or {},
             )
             found = await self.attempts.take_over(parent_buildid, asked)
@@ -80,18 +88,8 @@ class Buildsets:
             parent_buildid=parent_buildid,
             parent_relationship=parent_relationship,
             rebuilt_buildid=rebuilt_buildid,
-            sourcestamps=stamps,
             properties=dict(properties or {}),
         )
-        store.insert(schema.buildsets, _buildset_row(buildset))
-        for ssid in dict.fromkeys(stamp["ssid"] for stamp in stamps):
-            link = {"buildsetid": buildset.id, "sourcestampid": ssid}
-            table = schema.buildset_sourcestamps
-            store.insert(table, {"id": store.next_id(table), **link})
-        for changeid in dict.fromkeys(changeids):
-            cause = {"buildsetid": buildset.id, "changeid": changeid}
-            table = schema.buildset_changes
-            store.insert(table, {"id": store.next_id(table), **cause})
         requests = [
             Request(
                 id=store.next_id(schema.buildrequests),
@@ -103,41 +101,93 @@ class Buildsets:
             )
             for builderid in dict.fromkeys(builderids)
         ]
-        for request in requests:
-            store.insert(schema.buildrequests, _request_row(request))
         buildset.open_requests = {request.id for request in requests}
-        await store.durable()
-        self.open[buildset.id] = buildset
-        self._tell(buildset, "new", scheduler=scheduler)
+        act = context.transaction("a buildset")
+        row = _buildset_row(buildset)
+        act.insert(schema.buildsets, row if requests else {**row, **_ended(now, buildset.worst)})
+        self._add_stamps(act, buildset, list(sourcestamps))
+        causes = schema.buildset_changes
+        for changeid in dict.fromkeys(changeids):
+            cause = {"buildsetid": buildset.id, "changeid": changeid}
+            act.insert(causes, {"id": store.next_id(causes), **cause})
         for request in requests:
-            self._requests.added(request)
+            act.insert(schema.buildrequests, _request_row(request))
+        act.after_commit(lambda: self._added(buildset, requests))
+        act.tell_then(
+            lambda: {**buildset.as_json(), "scheduler": scheduler},
+            ("buildsets", str(buildset.id), "new"),
+        )
+        for request in requests:
+            act.tell_then(request.as_json, *_keys(request, "new"))
         if not requests:
-            self.request_ended(buildset, None)
+            act.after_commit(lambda: self._end(buildset))
+            act.tell_then(buildset.as_json, ("buildsets", str(buildset.id), "complete"))
+        await act.commit()
         return buildset.id, {request.builderid: request.id for request in requests}
 
-    def request_ended(self, buildset: Buildset, request: Request | None) -> None:
-        """Count a request that is complete; the buildset is when all of them are."""
-        if request is not None:
-            buildset.open_requests.discard(request.id)
-            buildset.worst = worst_status(buildset.worst, request.results)
-        if buildset.open_requests or buildset.complete:
-            return
-        buildset.complete = True
-        buildset.complete_at = self._context.now()
-        buildset.results = buildset.worst
-        self.open.pop(buildset.id, None)
-        values = {
-            "complete": True,
-            "complete_at": buildset.complete_at,
-            "results": buildset.results,
-        }
-        self._context.store.update(schema.buildsets, buildset.id, values)
-        self._context.tell(buildset.as_json, ("buildsets", str(buildset.id), "complete"))
+    def _added(self, buildset: Buildset, requests: Sequence[Request]) -> None:
+        self.open[buildset.id] = buildset
+        for request in requests:
+            self._requests.open[request.id] = self._requests.waiting[request.id] = request
 
-    def _tell(self, buildset: Buildset, event: str, **extra: Any) -> None:
-        self._context.bus.publish(
-            ("buildsets", str(buildset.id), event), {**buildset.as_json(), **extra}
-        )
+    def _add_stamps(
+        self, act: Transaction, buildset: Buildset, stamps: list[Mapping[str, Any] | int]
+    ) -> None:
+        """Link the buildset with its source stamps, which are stored if they are new."""
+        table, next_id = schema.buildset_sourcestamps, self._context.store.next_id
+        link_ids = [next_id(table) for _ in stamps]
+
+        def links(found: Sequence[Mapping[str, Any]]) -> list[dict[str, int]]:
+            ssids = dict.fromkeys(stamp["ssid"] for stamp in found)
+            return [
+                {"id": link_id, "buildsetid": buildset.id, "sourcestampid": ssid}
+                for link_id, ssid in zip(link_ids, ssids, strict=False)
+            ]
+
+        known = [self._sourcestamps.known(stamp) for stamp in stamps]
+        if None not in known:
+            buildset.sourcestamps = [stamp for stamp in known if stamp is not None]
+            for link in links(buildset.sourcestamps):
+                act.insert(table, link)
+            return
+        finders = [self._sourcestamps.finder(stamp) for stamp in stamps]
+
+        def find(tx: Connection) -> list[dict[str, Any]]:
+            found = [finder(tx) for finder in finders]
+            tx.execute(insert(table), links(found))
+            return found
+
+        resolved = act.run(find)
+
+        def remember() -> None:
+            buildset.sourcestamps = resolved.value
+            for stamp in resolved.value:
+                self._sourcestamps.remember(stamp)
+
+        act.after_commit(remember)
+
+    def count(self, act: Transaction, buildset: Buildset, request: Request) -> None:
+        """Count a request that is complete; the buildset is when all of them are.
+
+        It may be called once more for a request, with a worse result.
+
+        :param act: the end of the request.
+        """
+        buildset.open_requests.discard(request.id)
+        buildset.worst = worst_status(buildset.worst, request.results)
+        if buildset.open_requests:
+            return
+        self._end(buildset)
+        assert buildset.complete_at is not None
+        act.update(schema.buildsets, buildset.id, _ended(buildset.complete_at, buildset.worst))
+        act.tell(buildset.as_json, ("buildsets", str(buildset.id), "complete"))
+
+    def _end(self, buildset: Buildset) -> None:
+        if not buildset.complete:
+            buildset.complete = True
+            buildset.complete_at = self._context.now()
+            self.open.pop(buildset.id, None)
+        buildset.results = buildset.worst
 
 
 class Requests:
@@ -150,11 +200,6 @@ class Requests:
         self.open: dict[int, Request] = {}
         #: Not complete and not claimed, by id.
         self.waiting: dict[int, Request] = {}
-
-    def added(self, request: Request) -> None:
-        """Take a request that has just been stored."""
-        self.open[request.id] = self.waiting[request.id] = request
-        self._tell(request, "new")
 
     async def claim(self, ids: Sequence[int]) -> bool:
         """Take requests for this master: all of them or, where one is gone, none.
@@ -169,8 +214,18 @@ class Requests:
         for request in wanted:  # nobody else in this process may take them meanwhile
             request.claimed_by, request.claimed_at = me, now
             self.waiting.pop(request.id, None)
+
+        def taken() -> None:
+            for request in wanted:
+                request.waits = None
+
+        act = context.transaction("the claim of build requests")
+        act.run(lambda tx: rows.claim(tx, ids, master_id=me, now=now))
+        act.after_commit(taken)
+        for request in wanted:
+            self._tell(act, request, "claimed")
         try:
-            await context.store.write(lambda tx: rows.claim(tx, ids, master_id=me, now=now))
+            await act.commit()
         except BaseException as error:
             for request in wanted:
                 request.claimed_by = request.claimed_at = None
@@ -179,57 +234,105 @@ class Requests:
             if isinstance(error, rows.RequestTaken):
                 return False
             raise
-        for request in wanted:
-            request.waits = None
-            self._tell(request, "claimed")
         return True
 
     def unclaim(self, ids: Iterable[int]) -> None:
-        """Let requests wait again."""
+        """Let requests wait again.
+
+        One for which that cannot be stored stays claimed; whoever looks for claimed requests
+        without a build finds it later.
+        """
         for id in ids:
             request = self.open.get(id)
-            if request is None or not request.claimed:
-                continue
-            request.claimed_by = request.claimed_at = None
-            self.waiting[id] = request
-            values = {"claimed_by_masterid": None, "claimed_at": None}
-            self._context.store.update(schema.buildrequests, id, values)
-            self._tell(request, "unclaimed")
+            if request is not None and request.claimed:
+                self._unclaim(request)
+
+    def _unclaim(self, request: Request) -> None:
+        before = request.claimed_by, request.claimed_at
+
+        def undo(failure: Failure) -> None:
+            if self.waiting.pop(request.id, None) is not None:
+                request.claimed_by, request.claimed_at = before
+
+        request.claimed_by = request.claimed_at = None
+        self.waiting[request.id] = request
+        act = self._context.transaction(f"that build request {request.id} waits again")
+        values = {"claimed_by_masterid": None, "claimed_at": None}
+        act.update(schema.buildrequests, request.id, values)
+        self._tell(act, request, "unclaimed")
+        act.on_failure(undo)
+        act.submit()
 
     def complete(
         self, ids: Iterable[int], results: int, *, collapsed_into: int | None = None
     ) -> None:
         """End requests with this result; their buildsets, where they were the last.
 
+        The result is EXCEPTION if something of the build could not be stored. That may turn
+        out only after this call, but before anybody is told of the end.
+
         :param collapsed_into: the request that does their work as well.
         """
+        more = {} if collapsed_into is None else {"collapsed_into": collapsed_into}
         for id in ids:
-            request = self.open.pop(id, None)
-            if request is None:
-                continue
-            now = self._context.now()
-            values: dict[str, Any] = {"complete": True, "complete_at": now, "results": results}
-            waited = self.waiting.pop(id, None) is not None
-            if collapsed_into is not None:
-                values["collapsed_into"] = collapsed_into
-            if not request.claimed:  # whoever ends a request has taken it: it waits no more
-                request.claimed_by, request.claimed_at = self._context.master_id, now
-                values |= {"claimed_by_masterid": request.claimed_by, "claimed_at": now}
-                if results != CANCELLED:
-                    self._tell(request, "claimed")
-            request.complete, request.complete_at, request.results = True, now, results
-            self._context.store.update(schema.buildrequests, id, values)
-            if waited and results == CANCELLED:
-                self._tell(request, "cancel")
-            self._tell(request, "complete")
-            self.buildsets.request_ended(request.buildset, request)
+            self._complete(id, results, more)
 
-    def set_priority(self, id: int, priority: int) -> None:
-        """Let a request go before those of lower priority."""
+    def cancel(self, id: int) -> "Deferred[None]":
+        """End a request as CANCELLED; fires when that is stored."""
+        done: Deferred[None] = Deferred()
+
+        def told(failure: Failure | None) -> None:
+            if failure is None:
+                done.callback(None)
+            else:
+                done.errback(failure)
+
+        self._complete(id, CANCELLED, {}, told)
+        return done
+
+    def _complete(
+        self,
+        id: int,
+        results: int,
+        more: Mapping[str, Any],
+        told: Callable[[Failure | None], None] | None = None,
+    ) -> None:
+        request = self.open.pop(id, None)
+        if request is None:
+            if told is not None:
+                told(None)
+            return
+        now, waited = self._context.now(), self.waiting.pop(id, None) is not None
+        events = ["complete"]
+        if waited and results == CANCELLED:
+            events.insert(0, "cancel")
+        values = {"complete": True, "complete_at": now, **more}
+        if not request.claimed:  # whoever ends a request has taken it: it waits no more
+            request.claimed_by, request.claimed_at = self._context.master_id, now
+            values |= {"claimed_by_masterid": request.claimed_by, "claimed_at": now}
+            if results != CANCELLED:
+                events.insert(0, "claimed")
+        request.complete, request.complete_at, request.results = True, now, results
+        conclude(request, partial(self._end, request, events, values), told)
+
+    def _end(
+        self, request: Request, events: Sequence[str], values: Mapping[str, Any]
+    ) -> Transaction:
+        act = self._context.transaction(f"the end of build request {request.id}")
+        act.update(schema.buildrequests, request.id, {**values, "results": request.results})
+        for event in events:
+            self._tell(act, request, event)
+        self.buildsets.count(act, request.buildset, request)
+        return act
+
+    def set_priority(self, id: int, priority: int) -> "Deferred[None]":
+        """Let a request go before those of lower priority, once that is stored; fires then."""
         request = self.open[id]
-        request.priority = priority
-        self._context.store.update(schema.buildrequests, id, {"priority": priority})
-        self._tell(request, "priority")
+        act = self._context.transaction(f"the priority of build request {id}")
+        act.update(schema.buildrequests, id, {"priority": priority})
+        act.after_commit(lambda: setattr(request, "priority", priority))
+        act.tell_then(request.as_json, *_keys(request, "priority"))
+        return act.commit()
 
     def set_waits(self, request: Request, reason: WaitReason | None) -> None:
         """Say why a request waits; told only if that has changed."""
@@ -237,10 +340,10 @@ class Requests:
             return
         request.waits = reason
         told = {"buildrequestid": request.id, "waits": reason.as_json() if reason else None}
-        self._context.bus.publish(("buildrequests", str(request.id), "waits"), told)
+        self._context.tell(lambda: told, ("buildrequests", str(request.id), "waits"))
 
-    def _tell(self, request: Request, event: str) -> None:
-        self._context.tell(request.as_json, *_keys(request, event))
+    def _tell(self, act: Transaction, request: Request, event: str) -> None:
+        act.tell(request.as_json, *_keys(request, event))
 
 
 def _keys(request: Request, event: str) -> tuple[Key, ...]:
@@ -250,6 +353,10 @@ def _keys(request: Request, event: str) -> tuple[Key, ...]:
         ("builders", builder, "buildrequests", id, event),
         ("buildsets", str(request.buildset.id), "builders", builder, "buildrequests", id, event),
     )
+
+
+def _ended(complete_at: int, results: int) -> dict[str, Any]:
+    return {"complete": True, "complete_at": complete_at, "results": results}
 
 
 def _buildset_row(buildset: Buildset) -> dict[str, Any]:

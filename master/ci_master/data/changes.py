@@ -123,23 +123,26 @@ class Changes:
         changeid = context.store.next_id(schema.changes)
         finder = self._sourcestamps.finder(change)
 
-        def store(tx: Connection) -> dict[str, Any]:
+        def store(tx: Connection) -> tuple[dict[str, Any], int | None]:
             stamp = finder(tx)
             parent = rows.latest_of(tx, change)
             tx.execute(insert(schema.changes), _row(changeid, change, stamp["ssid"], parent))
-            return {**stamp, "parent": parent}
+            return stamp, parent
 
-        stamp = await context.store.write(store)
-        parent = stamp.pop("parent")
-        self._sourcestamps.remember(stamp)
-        message = {
-            "changeid": changeid,
-            "parent_changeids": [] if parent is None else [parent],
-            **change,
-            "committer": change["committer"],
-            "sourcestamp": stamp,
-        }
-        context.bus.publish(("changes", str(changeid), "new"), message)
+        def message() -> dict[str, Any]:
+            stamp, parent = stored.value
+            return {
+                "changeid": changeid,
+                "parent_changeids": [] if parent is None else [parent],
+                **change,
+                "sourcestamp": stamp,
+            }
+
+        act = context.transaction("a change")
+        stored = act.run(store)
+        act.after_commit(lambda: self._sourcestamps.remember(stored.value[0]))
+        act.tell_then(message, ("changes", str(changeid), "new"))
+        await act.commit()
         return changeid
 
     async def get(self, changeid: int) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from ci_master.events.bus import Bus, Key
 from ci_master.storage.store import Store
+from ci_master.storage.transaction import Group, Transaction
 
 
 @dataclass
@@ -25,19 +26,20 @@ class Context:
         """Unix seconds."""
         return int(self.clock.seconds())
 
+    def transaction(self, about: str, group: Group | None = None) -> Transaction:
+        """An act to be filled: its rows, and the events that follow when they are stored.
+
+        :param about: what it stores, for messages: "the end of step 'test'".
+        :param group: what it writes a part of.
+        """
+        return self.store.transaction(about, bus=self.bus, group=group)
+
     def tell(self, message: Callable[[], dict[str, Any]], *keys: Key) -> None:
-        """Publish an event under each of these keys once what was asked so far is committed.
+        """Publish an event of which nothing is stored, after those of what was asked so far.
 
         The message is made at once, so that it shows the resource as it is now.
         """
-        bus = self.bus
-        wanted = [key for key in keys if bus.wants(key)]
-        if not wanted:
-            return
-        made = message()
-
-        def publish() -> None:
-            for key in wanted:
-                bus.publish(key, made)
-
-        self.store.after_commit(publish)
+        act = self.transaction("an event")
+        act.tell(message, *keys)
+        if act.follows:
+            act.submit()

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlalchemy import Connection
+from twisted.internet.defer import succeed
 from twisted.internet.interfaces import IReactorTime
 
 from ci_common.results import worst_status
@@ -47,7 +48,7 @@ class Data:
         self.store = store
         self.bus = bus
         self.masters: dict[int, MasterRow] = {}
-        self.actions = Actions(store.durable)
+        self.actions = Actions()
         self.state = State(context)
         self.projects = Projects(context)
         self.codebases = Codebases(context, self.projects)
@@ -90,7 +91,8 @@ class Data:
             dead = recovery.all_masters(tx)
             return lease, me, recovery.bury(tx, dead, me=me, now=now)
 
-        lease, self.context.master_id, self.abandoned_builds = await store.write(take_over)
+        taken = store.write(take_over, "the beginning of this master")
+        lease, self.context.master_id, self.abandoned_builds = await taken
         if mastership is not None and lease is not None:
             self._mastership = mastership
             mastership.begin(lease)
@@ -130,18 +132,25 @@ class Data:
         if row is not None:
             row.active = False
             row.last_active = self.context.now()
-            values = {"active": False, "last_active": row.last_active}
-            self.store.update(schema.masters, row.id, values)
-            self.context.tell(row.as_json, ("masters", str(row.id), "stopped"))
-        if self._mastership is not None:
-            self._mastership.end()
-        await self.store.durable()
+            act = self.context.transaction("the end of this master")
+            act.update(schema.masters, row.id, {"active": False, "last_active": row.last_active})
+            act.tell(row.as_json, ("masters", str(row.id), "stopped"))
+            stored = act.commit()
+        else:
+            stored = succeed(None)
+        try:
+            if self._mastership is not None:
+                await self._mastership.end()
+        finally:
+            await stored
 
     def heartbeat(self) -> None:
         """Note that this master is alive."""
         row = self.masters[self.master_id]
         row.last_active = self.context.now()
-        self.store.update(schema.masters, row.id, {"last_active": row.last_active})
+        act = self.context.transaction("that this master is alive")
+        act.update(schema.masters, row.id, {"last_active": row.last_active})
+        act.submit()
 
 
 class _Loaded:

@@ -6,11 +6,15 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
 
 from ci_master.data.context import Context
 from ci_master.data.model import StepRow
-from ci_master.storage import schema
+from ci_master.events.bus import Key
+from ci_master.storage import logchunks, schema
+from ci_master.storage.engine import may_pass
 from ci_master.storage.logchunks import METHODS, compress
+from ci_master.storage.transaction import Group, Transaction
 
 #: A chunk is closed when it has this many bytes of text.
 CHUNK_BYTES = 128 * 1024
@@ -28,13 +32,21 @@ class LogWriter:
     Text is kept as printed, in chunks of whole lines with the streams they came from beside
     them. The chunk at the end is rewritten as it grows, so that a slow log does not end up as
     thousands of tiny ones.
+
+    The count of lines is stored together with the lines. Where some cannot be stored, a line that
+    says so takes their place, so that the numbers of all others hold; the step ends as EXCEPTION.
+    If not even that can be stored, the log ends there.
     """
 
     __slots__ = (
+        "_broken",
         "_context",
         "_dirty",
         "_first_line",
+        "_group",
+        "_in_flight",
         "_logs",
+        "_mending",
         "_partial",
         "_room",
         "_row_id",
@@ -55,13 +67,13 @@ class LogWriter:
     )
 
     def __init__(
-        self, logs: "Logs", context: Context, log_id: int, *, stepid: int, name: str, slug: str,
+        self, logs: "Logs", context: Context, log_id: int, *, step: StepRow, name: str, slug: str,
         type: str,
     ) -> None:  # fmt: skip
         self._logs = logs
         self._context = context
         self.id = log_id
-        self.stepid = stepid
+        self.stepid = step.id
         self.name = name
         self.slug = slug
         self.type = type
@@ -74,6 +86,12 @@ class LogWriter:
         self._room: list[Deferred[None]] = []
         self._dirty = False
         self._told_lines = 0
+        self._group = Group(step.group)
+        #: How many acts that store chunks are not answered yet.
+        self._in_flight = 0
+        self._mending = False
+        #: Nothing can be stored of it any more.
+        self._broken = False
         self._begin_chunk()
 
     def _begin_chunk(self) -> None:
@@ -114,7 +132,7 @@ class LogWriter:
 
         A line that is not ended yet waits for its end. Never blocks; see :meth:`room`.
         """
-        if not data:
+        if not data or self._broken:
             return
         partial = self._partial
         if partial:
@@ -147,36 +165,54 @@ class LogWriter:
         self._size += size
         self._unstored += size
         if self._size >= CHUNK_BYTES:
-            self._store_chunk()
+            self._send_chunk()
             self._begin_chunk()
         if not self._dirty:
             self._dirty = True
             self._logs.flush_soon(self)
 
-    def _store_chunk(self) -> None:
+    def _act(self, what: str) -> Transaction:
+        return self._context.transaction(f"{what} of log '{self.name}'", self._group)
+
+    def _send_chunk(self) -> None:
+        act = self._act("lines")
+        self._add_chunk(act)
+        self._add_count(act)
+        act.submit()
+
+    def _add_chunk(self, act: Transaction) -> None:
         """Write the chunk at the end, or what it has become."""
-        values: dict[str, Any] = {
+        compression = METHODS[self._context.log_compression]
+        values = {
             "line_count": self.num_lines - self._first_line,
             "num_bytes": self._size,
             "runs_json": json.dumps(self._runs, separators=(",", ":")),
-            "compression": METHODS[self._context.log_compression],
+            "compression": compression,
         }
-        late = {"content": partial(compress, values["compression"], tuple(self._tail))}
-        store = self._context.store
-        act = store.transaction(f"lines of log '{self.name}'")
+        late = {"content": partial(compress, compression, tuple(self._tail))}
         if self._row_id is None:
-            self._row_id = store.next_id(schema.logchunks)
-            row = {"id": self._row_id, "logid": self.id, "first_line": self._first_line, **values}
+            row_id = self._row_id = self._context.store.next_id(schema.logchunks)
+            row = {"id": row_id, "logid": self.id, "first_line": self._first_line, **values}
             act.insert(schema.logchunks, row, late=late)
         else:
-            act.update(schema.logchunks, self._row_id, values, late=late)
-        stored, self._unstored = self._unstored, 0
-        act.after_commit(lambda: self._stored(stored))
-        act.on_failure(lambda failure: self._stored(stored))
-        act.submit()
+            row_id = self._row_id
+            act.update(schema.logchunks, row_id, values, late=late)
+        size, self._unstored = self._unstored, 0
+        self._in_flight += 1
+        act.after_commit(lambda: self._answered(size))
+        act.on_failure(lambda failure: self._lost(failure, row_id, size))
 
-    def _stored(self, size: int) -> None:
+    def _add_count(self, act: Transaction) -> None:
+        values = {"num_lines": self.num_lines, "num_bytes": self.num_bytes}
+        act.update(schema.logs, self.id, values)
+
+    def _answered(self, size: int) -> None:
+        """What was on its way is stored, or never will be."""
+        self._in_flight -= 1
         self.backlog_bytes -= size
+        self._let_in()
+
+    def _let_in(self) -> None:
         if self._room and self.has_room:
             waiting, self._room = self._room, []
             for one in waiting:
@@ -185,38 +221,115 @@ class LogWriter:
     def flush(self) -> None:
         """Send what has been taken on its way to storage, and tell that the log has grown."""
         self._dirty = False
+        grown = self._told_lines != self.num_lines and not self.complete
+        if not self._unstored and not grown:
+            return
+        act = self._act("lines")
         if self._unstored:
-            self._store_chunk()
-        if self._told_lines != self.num_lines and not self.complete:
+            self._add_chunk(act)
+        self._add_count(act)
+        if grown:
             self._told_lines = self.num_lines
-            values = {"num_lines": self.num_lines, "num_bytes": self.num_bytes}
-            self._context.store.update(schema.logs, self.id, values)
-            self._tell("append")
+            self._tell(act, "append")
+        act.submit()
 
     def finish(self) -> None:
         """End the log; a line without an end gets one. May be called twice."""
         if self.complete:
             return
-        for stream, rest in self._partial.items():
+        rests, self._partial = self._partial, {}
+        for stream, rest in rests.items():
             self._take(stream, rest + b"\n")
-        self._partial.clear()
+        if self._unstored:
+            self._send_chunk()
+        act = self._act("the end")
         if self._told_lines != self.num_lines:  # whoever follows the log waits for this
             self._told_lines = self.num_lines
-            self._tell("append")
+            self._tell(act, "append")
         self.complete = True
-        if self._unstored:
-            self._store_chunk()
-        values = {"num_lines": self.num_lines, "num_bytes": self.num_bytes, "complete": True}
-        self._context.store.update(schema.logs, self.id, values)
         self._logs.ended(self)
-        self._tell("finished")
+        act.update(schema.logs, self.id, {"complete": True})
+        act.tell_then(self.as_json, *self._keys("finished"))
+        act.concludes(self._group)
+        act.on_failure(self._not_ended)
+        act.submit()
 
-    def _tell(self, event: str) -> None:
-        self._context.tell(
-            self.as_json,
+    def _not_ended(self, failure: Failure) -> None:
+        if not _for_good(failure):
+            self._mend()
+
+    def _lost(self, failure: Failure, row_id: int, size: int) -> None:
+        """A chunk could not be stored as it is."""
+        if self._row_id == row_id:
+            self._drop_chunk()
+        self._answered(size)
+        if not _for_good(failure):
+            self._mend()
+
+    def _drop_chunk(self) -> None:
+        """Begin a new chunk, and send no more of this one."""
+        self.backlog_bytes -= self._unstored
+        self._begin_chunk()
+
+    def _mend(self) -> None:
+        """Put lines that say so in the place of those that could not be stored."""
+        if self._mending or self._broken:
+            return
+        self._mending = True
+        if self._unstored:
+            self._send_chunk()
+        self._begin_chunk()
+        table, next_id = schema.logchunks, self._context.store.next_id
+        gaps = logchunks.Gaps(
+            self.id,
+            self.num_lines,
+            [next_id(table) for _ in range(self._in_flight + 2)],
+            "h" if self.type == "s" else "",
+        )
+        ended, bytes_before = self.complete, self.num_bytes
+
+        def mended() -> None:
+            self._mending = False
+            self.num_bytes += found.value - bytes_before
+
+        act = self._act("what stands for missing lines")
+        found = act.run(partial(logchunks.mend, gaps=gaps, complete=ended))
+        act.after_commit(mended)
+        act.on_failure(self._not_mended)
+        self._tell(act, "finished" if ended else "append")
+        act.submit()
+
+    def _not_mended(self, failure: Failure) -> None:
+        """Nothing can be stored: the log ends with what is there."""
+        self._broken = True
+        self._drop_chunk()
+        self._partial.clear()
+        self._let_in()
+        if _for_good(failure):
+            return
+
+        def cut() -> None:
+            self.num_lines, self.num_bytes = found.value
+
+        act = self._act("what is left")
+        found = act.run(partial(logchunks.close_gaps, logid=self.id, complete=self.complete))
+        act.after_commit(cut)
+        act.tell_then(self.as_json, *self._keys("finished" if self.complete else "append"))
+        act.submit()
+
+    def _tell(self, act: Transaction, event: str) -> None:
+        act.tell(self.as_json, *self._keys(event))
+
+    def _keys(self, event: str) -> tuple[Key, ...]:
+        return (
             ("logs", str(self.id), event),
             ("steps", str(self.stepid), "logs", self.slug, event),
         )
+
+
+def _for_good(failure: Failure) -> bool:
+    """Whether the database is away, and this master stops."""
+    return failure.value is None or may_pass(failure.value)
 
 
 class Logs:
@@ -237,12 +350,14 @@ class Logs:
         context = self._context
         log_id = context.store.next_id(schema.logs)
         slug = unique_slug(name, {log.slug for log in step.logs})
-        log = LogWriter(self, context, log_id, stepid=step.id, name=name, slug=slug, type=type)
+        log = LogWriter(self, context, log_id, step=step, name=name, slug=slug, type=type)
         step.logs.append(log)
         self.open_logs[log_id] = log
         row = {"id": log_id, "stepid": step.id, "name": name, "slug": slug, "type": type}
-        context.store.insert(schema.logs, row)
-        log._tell("new")
+        act = context.transaction(f"log '{name}'", step.group)
+        act.insert(schema.logs, row)
+        log._tell(act, "new")
+        act.submit()
         return log
 
     def flush_soon(self, log: LogWriter) -> None:

@@ -80,13 +80,13 @@ class Mastership:
         self._store.fence_by(lambda tx: leases.check(tx, lease))
         self._ticker.start(HEARTBEAT_S, now=False)
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """Give the lease back, after all else that was asked for is written."""
         if self._ticker.running:
             self._ticker.stop()
         lease, self.lease = self.lease, None
         if lease is not None:
-            self._store.execute(lambda tx: leases.release(tx, lease))
+            await self._store.write(lambda tx: leases.release(tx, lease), "the end of the lease")
 
     def _renew(self) -> None:
         lease = self.lease

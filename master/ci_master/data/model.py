@@ -7,10 +7,12 @@ the rows in storage hold: rows are written from them, and after a restart they a
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from ci_common.results import SKIPPED
+from ci_master.storage.transaction import Group
 
 if TYPE_CHECKING:
     from ci_master.data.logs import LogWriter
@@ -83,6 +85,8 @@ class BuilderSummary:
     last_success_at: int | None = None
     #: Seconds that the last successful builds took, newest first.
     durations: list[int] = field(default_factory=list)
+    #: What ``last_success_at`` was before the build that ended last; not stored.
+    success_before: int | None = None
 
     @property
     def median_s(self) -> int | None:
@@ -90,8 +94,11 @@ class BuilderSummary:
         return int(median(self.durations)) if self.durations else None
 
     def take(self, build: "BuildRow") -> None:
-        """Count a build that has just ended."""
+        """Count a build that has just ended, or ended otherwise than was said before."""
         assert build.results is not None and build.complete_at is not None
+        if any(number == build.number for number, _ in self.recent):
+            self._correct(build)
+            return
         self.latest = build.as_json()
         self.recent = [(build.number, build.results), *self.recent[: self.RECENT - 1]]
         if self.streak_results == build.results:
@@ -100,9 +107,25 @@ class BuilderSummary:
             self.streak_results, self.streak_length = build.results, 1
             self.streak_since_number = build.number
         if build.results in (0, 1):
-            self.last_success_at = build.complete_at
+            self.success_before, self.last_success_at = self.last_success_at, build.complete_at
             took = build.complete_at - build.started_at
             self.durations = [took, *self.durations[: self.DURATIONS - 1]]
+
+    def _correct(self, build: "BuildRow") -> None:
+        """Count a build otherwise than before, which did not succeed after all."""
+        assert build.results is not None
+        place = [number for number, _ in self.recent].index(build.number)
+        if self.recent[place][1] in (0, 1):  # its duration counts no more
+            newer = sum(results in (0, 1) for _, results in self.recent[:place])
+            del self.durations[newer : newer + 1]
+            if newer == 0:
+                self.last_success_at = self.success_before
+        self.recent[place] = (build.number, build.results)
+        if self.latest is not None and self.latest["buildid"] == build.id:
+            self.latest = build.as_json()
+        self.streak_results = self.recent[0][1]
+        alike = list(takewhile(lambda one: one[1] == self.streak_results, self.recent))
+        self.streak_length, self.streak_since_number = len(alike), alike[-1][0]
 
     def to_text(self) -> str:
         """As stored."""
@@ -284,6 +307,8 @@ class Buildset:
     worst: int = SKIPPED
     #: The request of the build that triggered it, if that is known.
     parent_requestid: int | None = None
+    #: What is stored of the builds that are made for it.
+    group: Group = field(default_factory=Group)
 
     def as_json(self) -> dict[str, Any]:
         """What events tell; REST says :data:`NO_RESULT` where this has no result yet."""
@@ -318,6 +343,8 @@ class Request:
     complete_at: int | None = None
     results: int = NO_RESULT
     waits: WaitReason | None = None
+    #: What is stored of its build.
+    group: Group = field(default_factory=Group)
 
     @property
     def claimed(self) -> bool:
@@ -359,6 +386,8 @@ class StepRow:
     urls: list[dict[str, str]] = field(default_factory=list)
     hidden: bool = False
     logs: "list[LogWriter]" = field(default_factory=list)
+    #: What is stored of it and of its logs.
+    group: Group = field(default_factory=Group)
 
     def as_json(self) -> dict[str, Any]:
         """The REST resource."""
@@ -397,6 +426,11 @@ class BuildRow:
     steps: list[StepRow] = field(default_factory=list)
     #: REST dicts of the changes that it was asked for, while it runs.
     asked_changes: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def group(self) -> Group:
+        """What is stored of it and of its steps."""
+        return self.request.group
 
     def as_json(self) -> dict[str, Any]:
         """The REST resource, without its properties."""

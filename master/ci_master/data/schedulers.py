@@ -1,13 +1,16 @@
 """Schedulers and change sources: their rows, and the changes that schedulers keep."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Generic, TypeVar
 
 from sqlalchemy import Table
+from twisted.internet.defer import Deferred
 
 from ci_master.data.context import Context
 from ci_master.data.model import ChangeSourceRow, MasterRow, SchedulerRow
 from ci_master.storage import schema
+from ci_master.storage.transaction import Transaction
 
 R = TypeVar("R", SchedulerRow, ChangeSourceRow)
 
@@ -39,24 +42,28 @@ class Owned(Generic[R]):
 
     async def sync(self, names: Sequence[str]) -> None:
         """Make them this master's, in one transaction; those not named are nobody's."""
-        store, me = self._context.store, self._context.master_id
-        for name in names:
+        me = self._context.master_id
+        act = self._context.transaction(f"the configured {self._table.name}")
+        wanted = dict.fromkeys(names)
+        for name in wanted:
             row = self.by_name.get(name)
             if row is None:
-                row = self._make(store.next_id(self._table), name, me)
-                self.by_id[row.id] = self.by_name[name] = row
-                store.insert(self._table, {"id": row.id, "name": name, "masterid": me})
+                row = self._make(self._context.store.next_id(self._table), name, me)
+                act.insert(self._table, {"id": row.id, "name": name, "masterid": me})
+                act.after_commit(partial(self._add, row))
             elif row.masterid != me:
-                self._give(row, me)
-        wanted = set(names)
+                self._give(act, row, me)
         for row in self.by_name.values():
             if row.name not in wanted and row.masterid == me:
-                self._give(row, None)
-        await store.durable()
+                self._give(act, row, None)
+        await act.commit()
 
-    def _give(self, row: R, masterid: int | None) -> None:
-        row.masterid = masterid
-        self._context.store.update(self._table, row.id, {"masterid": masterid})
+    def _add(self, row: R) -> None:
+        self.by_id[row.id] = self.by_name[row.name] = row
+
+    def _give(self, act: Transaction, row: R, masterid: int | None) -> None:
+        act.update(self._table, row.id, {"masterid": masterid})
+        act.after_commit(lambda: setattr(row, "masterid", masterid))
 
     def _master_as_json(self, row: R) -> dict[str, object] | None:
         master = self._masters.get(row.masterid) if row.masterid is not None else None
@@ -74,11 +81,13 @@ class Schedulers(Owned[SchedulerRow]):
             lambda id, name, masterid: SchedulerRow(id, name, masterid=masterid),
         )
 
-    def set_enabled(self, row: SchedulerRow, enabled: bool) -> None:
-        """Let it act, or ignore everything."""
-        row.enabled = enabled
-        self._context.store.update(schema.schedulers, row.id, {"enabled": enabled})
-        self._context.tell(lambda: self.as_json(row), ("schedulers", str(row.id), "updated"))
+    def set_enabled(self, row: SchedulerRow, enabled: bool) -> "Deferred[None]":
+        """Let it act, or ignore everything, once that is stored; fires then."""
+        act = self._context.transaction(f"that scheduler '{row.name}' is enabled or not")
+        act.update(schema.schedulers, row.id, {"enabled": enabled})
+        act.after_commit(lambda: setattr(row, "enabled", enabled))
+        act.tell_then(lambda: self.as_json(row), ("schedulers", str(row.id), "updated"))
+        return act.commit()
 
     def as_json(self, row: SchedulerRow) -> dict[str, object]:
         """The REST resource."""
@@ -119,18 +128,23 @@ class SchedulerChanges:
             self._pending.setdefault(schedulerid, {})[changeid] = (important, row_id)
 
     def add(self, schedulerid: int, changeid: int, important: bool) -> None:
-        """Keep a change for a scheduler; it may be kept already."""
+        """Keep a change for a scheduler; it may be kept already.
+
+        If that cannot be stored, which is logged, it is kept until this master stops.
+        """
         pending = self._pending.setdefault(schedulerid, {})
-        store, table = self._context.store, schema.scheduler_changes
+        table = schema.scheduler_changes
+        act = self._context.transaction(f"change {changeid} for scheduler {schedulerid}")
         known = pending.get(changeid)
         if known is not None:
             pending[changeid] = (important, known[1])
-            store.update(table, known[1], {"important": important})
-            return
-        row_id = store.next_id(table)
-        pending[changeid] = (important, row_id)
-        values = {"schedulerid": schedulerid, "changeid": changeid, "important": important}
-        store.insert(table, {"id": row_id, **values})
+            act.update(table, known[1], {"important": important})
+        else:
+            row_id = self._context.store.next_id(table)
+            pending[changeid] = (important, row_id)
+            values = {"schedulerid": schedulerid, "changeid": changeid, "important": important}
+            act.insert(table, {"id": row_id, **values})
+        act.submit()
 
     async def pending(self, schedulerid: int) -> list[tuple[int, bool]]:
         """The changes kept for a scheduler: (id, important), oldest first."""
@@ -152,6 +166,6 @@ class SchedulerChanges:
         gone = [kept.pop(changeid)[1] for changeid in wanted]
         if gone:
             table = schema.scheduler_changes
-            self._context.store.execute(
-                lambda tx: tx.execute(table.delete().where(table.c.id.in_(gone)))
-            )
+            act = self._context.transaction(f"what scheduler {schedulerid} has done with changes")
+            act.run(lambda tx: tx.execute(table.delete().where(table.c.id.in_(gone))))
+            act.submit()

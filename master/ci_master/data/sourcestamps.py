@@ -51,7 +51,9 @@ class SourceStamps:
         if None not in found:
             return [stamp for stamp in found if stamp is not None]
         finders = [self.finder(stamp) for stamp in stamps]
-        resolved = await self._context.store.write(lambda tx: [find(tx) for find in finders])
+        resolved = await self._context.store.write(
+            lambda tx: [find(tx) for find in finders], "source stamps"
+        )
         for stamp in resolved:
             self.remember(stamp)
         return resolved

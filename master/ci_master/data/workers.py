@@ -2,11 +2,16 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from ci_master.data.context import Context
 from ci_master.data.model import WorkerRow
 from ci_master.storage import schema
+from ci_master.storage.transaction import Transaction
 
 
 class Workers:
@@ -29,30 +34,41 @@ class Workers:
         """Make them as configured: worker name -> ids of its builders, in one transaction."""
         store, me = self._context.store, self._context.master_id
         table = schema.configured_workers
-        wanted: dict[tuple[int, int], None] = {}
+        act = self._context.transaction("the configured workers")
+        wanted: dict[tuple[int, int], int] = {}  # (worker, builder) -> row id
         for name, builderids in configured.items():
-            row = self.by_name.get(name) or self._add(name)
-            wanted.update(dict.fromkeys((row.id, builderid) for builderid in builderids))
-        gone = [self._configured.pop(pair) for pair in list(self._configured) if pair not in wanted]
+            row = self.by_name.get(name) or self._add(act, name)
+            for pair in dict.fromkeys((row.id, builderid) for builderid in builderids):
+                known = self._configured.get(pair)
+                if known is None:
+                    known = store.next_id(table)
+                    link = {"workerid": pair[0], "builderid": pair[1], "masterid": me}
+                    act.insert(table, {"id": known, **link})
+                wanted[pair] = known
+        gone = [row_id for pair, row_id in self._configured.items() if pair not in wanted]
         if gone:
-            store.execute(lambda tx: tx.execute(table.delete().where(table.c.id.in_(gone))))
-        for pair in wanted:
-            if pair not in self._configured:
-                self._configured[pair] = row_id = store.next_id(table)
-                link = {"workerid": pair[0], "builderid": pair[1], "masterid": me}
-                store.insert(table, {"id": row_id, **link})
+            act.run(lambda tx: tx.execute(table.delete().where(table.c.id.in_(gone))))
+        act.after_commit(partial(self._configure, wanted))
+        await act.commit()
+
+    def _configure(self, configured: dict[tuple[int, int], int]) -> None:
+        me = self._context.master_id
+        self._configured = configured
         builders_of: dict[int, list[tuple[int, int]]] = {}
-        for workerid, builderid in self._configured:
+        for workerid, builderid in configured:
             builders_of.setdefault(workerid, []).append((builderid, me))
         for row in self.by_id.values():
             others = [pair for pair in row.configured_on if pair[1] != me]
             row.configured_on = others + sorted(builders_of.get(row.id, []))
-        await store.durable()
 
-    def _add(self, name: str) -> WorkerRow:
+    def _add(self, act: Transaction, name: str) -> WorkerRow:
         row = WorkerRow(self._context.store.next_id(schema.workers), name)
-        self.by_id[row.id] = self.by_name[name] = row
-        self._context.store.insert(schema.workers, {"id": row.id, "name": name})
+        act.insert(schema.workers, {"id": row.id, "name": name})
+
+        def add() -> None:
+            self.by_id[row.id] = self.by_name[name] = row
+
+        act.after_commit(add)
         return row
 
     def connected(self, row: WorkerRow, info: Mapping[str, Any]) -> None:
@@ -61,30 +77,34 @@ class Workers:
         :param info: JSON values; ``admin``, ``host``, ``access_uri`` and ``version`` are shown.
         """
         context, table = self._context, schema.connected_workers
+        act = context.transaction(f"that worker '{row.name}' is connected")
         row.info = dict(info)
         row.last_seen_at = context.now()
         values = {"info_json": json.dumps(row.info), "last_seen_at": row.last_seen_at}
-        context.store.update(schema.workers, row.id, values)
+        act.update(schema.workers, row.id, values)
         if context.master_id not in row.connected_to:
             row.connected_to = [*row.connected_to, context.master_id]
             self._connected[row.id] = row_id = context.store.next_id(table)
             link = {"workerid": row.id, "masterid": context.master_id}
-            context.store.insert(table, {"id": row_id, **link})
-        self._note(row, "connected")
-        self._tell(row, "connected")
+            act.insert(table, {"id": row_id, **link})
+        self._note(act, row, "connected")
+        self._tell(act, row, "connected")
+        act.submit()
 
     def disconnected(self, row: WorkerRow) -> None:
         """A worker is gone. May be told twice."""
         context, table = self._context, schema.connected_workers
         if context.master_id not in row.connected_to:
             return
+        act = context.transaction(f"that worker '{row.name}' is gone")
         row.connected_to = [id for id in row.connected_to if id != context.master_id]
         row.last_seen_at = context.now()
-        context.store.update(schema.workers, row.id, {"last_seen_at": row.last_seen_at})
+        act.update(schema.workers, row.id, {"last_seen_at": row.last_seen_at})
         row_id = self._connected.pop(row.id)
-        context.store.execute(lambda tx: tx.execute(table.delete().where(table.c.id == row_id)))
-        self._note(row, "disconnected")
-        self._tell(row, "disconnected")
+        act.run(lambda tx: tx.execute(table.delete().where(table.c.id == row_id)))
+        self._note(act, row, "disconnected")
+        self._tell(act, row, "disconnected")
+        act.submit()
 
     def missing(self, row: WorkerRow, notify: list[str]) -> None:
         """A worker has been away for longer than it may."""
@@ -94,33 +114,55 @@ class Workers:
             ("workers", str(row.id), "missing"),
         )
 
-    def set_paused(self, row: WorkerRow, paused: bool, reason: str | None = None) -> None:
-        """Give it no new builds, or give it some again."""
-        row.paused, row.pause_reason = paused, reason if paused else None
-        values = {"paused": paused, "pause_reason": row.pause_reason}
-        self._change(row, values, "paused" if paused else "unpaused", reason)
+    def set_paused(
+        self, row: WorkerRow, paused: bool, reason: str | None = None
+    ) -> "Deferred[None]":
+        """Give it no new builds, or give it some again, once that is stored; fires then."""
+        why = reason if paused else None
 
-    def set_graceful(self, row: WorkerRow, graceful: bool, reason: str | None = None) -> None:
-        """Let it shut down when its builds have ended, or not after all."""
-        row.graceful = graceful
-        self._change(row, {"graceful": graceful}, "graceful" if graceful else "ungraceful", reason)
+        def apply() -> None:
+            row.paused, row.pause_reason = paused, why
+
+        act = self._context.transaction(f"that worker '{row.name}' is paused or not")
+        act.update(schema.workers, row.id, {"paused": paused, "pause_reason": why})
+        self._note(act, row, "paused" if paused else "unpaused", reason)
+        act.after_commit(apply)
+        act.tell_then(row.as_json, ("workers", str(row.id), "state_updated"))
+        return act.commit()
+
+    def set_graceful(
+        self, row: WorkerRow, graceful: bool, reason: str | None = None
+    ) -> "Deferred[None]":
+        """Let it shut down when its builds have ended, or not after all.
+
+        That holds at once; if it cannot be stored it holds no more.
+
+        :returns: fires when it is stored.
+        """
+        before, row.graceful = row.graceful, graceful
+
+        def undo(failure: Failure) -> None:
+            if row.graceful == graceful:
+                row.graceful = before
+
+        act = self._context.transaction(f"that worker '{row.name}' is to leave or not")
+        act.update(schema.workers, row.id, {"graceful": graceful})
+        self._note(act, row, "graceful" if graceful else "ungraceful", reason)
+        self._tell(act, row, "state_updated")
+        act.on_failure(undo)
+        return act.commit()
 
     def note_quarantine(self, row: WorkerRow, begins: bool, reason: str) -> None:
         """Record for the history that it was put into quarantine, or let out."""
-        self._note(row, "quarantined" if begins else "released", reason)
-        self._tell(row, "state_updated")
+        act = self._context.transaction(f"the quarantine of worker '{row.name}'")
+        self._note(act, row, "quarantined" if begins else "released", reason)
+        self._tell(act, row, "state_updated")
+        act.submit()
 
-    def _change(
-        self, row: WorkerRow, values: dict[str, Any], kind: str, reason: str | None
-    ) -> None:
-        self._context.store.update(schema.workers, row.id, values)
-        self._note(row, kind, reason)
-        self._tell(row, "state_updated")
-
-    def _note(self, row: WorkerRow, kind: str, reason: str | None = None) -> None:
-        store, table = self._context.store, schema.worker_events
+    def _note(self, act: Transaction, row: WorkerRow, kind: str, reason: str | None = None) -> None:
+        table = schema.worker_events
         note = {"workerid": row.id, "at": self._context.now(), "kind": kind, "reason": reason}
-        store.insert(table, {"id": store.next_id(table), **note})
+        act.insert(table, {"id": self._context.store.next_id(table), **note})
 
-    def _tell(self, row: WorkerRow, event: str) -> None:
-        self._context.tell(row.as_json, ("workers", str(row.id), event))
+    def _tell(self, act: Transaction, row: WorkerRow, event: str) -> None:
+        act.tell(row.as_json, ("workers", str(row.id), event))

@@ -34,14 +34,14 @@ def register(queue: "Queue", data: Any) -> None:
         request = await _open_request(data, key)
         if request is None:
             return
-        if not queue.cancel(request, _reason(args)):
+        if not await queue.cancel(request, _reason(args)):
             raise Refused(409, f"request {key} is worked on by another master")
 
     async def set_priority(key: Any, args: dict[str, Any]) -> None:
         request = await _open_request(data, key)
         if request is None:
             raise Refused(409, f"request {key} is complete")
-        data.requests.set_priority(request.id, args["priority"])
+        await data.requests.set_priority(request.id, args["priority"])
 
     async def find_build(key: Any) -> None:
         number = _id(key, "build")

@@ -1,14 +1,15 @@
 """Requests that the build of another one waits for: they live and end with it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from twisted.logger import Logger
 
+from ci_common.aio import spawn
 from ci_master.data.model import Buildset, Request
 
 #: (request, reason): end it, whether it is being built or not. False: another master has it.
-Cancel = Callable[[Request, str], bool]
+Cancel = Callable[[Request, str], Awaitable[bool]]
 
 _OVER = "the build that waited for it has ended"
 
@@ -79,4 +80,4 @@ class Children:
         del self._by_parent[request_id]
         for child in children:
             self.log.info("request {id} is cancelled: {why}", id=child.id, why=_OVER)
-            self._cancel(child, _OVER)
+            spawn(self._cancel(child, _OVER), self.log, f"cancelling request {child.id}")

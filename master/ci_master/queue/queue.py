@@ -10,7 +10,6 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from ci_common.aio import spawn, to_deferred
-from ci_common.results import CANCELLED
 from ci_master.builds.builder import Builder
 from ci_master.builds.locks import LockTable
 from ci_master.data.model import Request, WaitReason
@@ -243,17 +242,18 @@ class Queue(Service):
             if request is not None:
                 self._arrive(request)
 
-    def cancel(self, request: Request, reason: str) -> bool:
+    async def cancel(self, request: Request, reason: str) -> bool:
         """End an open request, by stopping its build if it has one.
 
-        :returns: False if another master works on it.
+        :returns: False if another master works on it. That a request without a build has ended
+            is stored then.
         """
         if self.runs.stop(request.id, reason):
             return True
         if request.claimed:
             return False
         self.board.remove(request)
-        self._data.requests.complete([request.id], CANCELLED)
+        await self._data.requests.cancel(request.id)
         return True
 
     def _build_began(self, key: Any, message: Mapping[str, Any]) -> None:

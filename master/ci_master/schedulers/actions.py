@@ -43,7 +43,7 @@ def register_actions(data: Any, running: Callable[[], Iterable[Any]]) -> None:
 
     async def enable(key: Any, args: dict[str, Any]) -> None:
         row = find(key)
-        data.schedulers.set_enabled(row, args["enabled"])
+        await data.schedulers.set_enabled(row, args["enabled"])
         for scheduler in running():
             if scheduler.name == row.name and hasattr(scheduler, "follow_enabled"):
                 await scheduler.follow_enabled()

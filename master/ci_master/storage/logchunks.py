@@ -11,13 +11,14 @@ import bz2
 import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 import zstandard
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, func, insert, select, update
 
-from ci_master.storage.schema import logchunks
+from ci_master.storage.schema import logchunks, logs
 
 RAW, GZ, BZ2, LZ4, ZSTD, BR = range(6)
 
@@ -157,3 +158,94 @@ def blocks(
         parts.append(_DECOMPRESS[compression](content))
         from_line = first_line + line_count
     return b"".join(parts), (from_line if parts else None)
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Where lines of a log may be missing, and what is needed to say so there.
+
+    :param lines: how many lines the log should have.
+    :param ids: for new chunks; one for each gap.
+    :param letter: of the stream to which the lines go that stand for the missing ones.
+    """
+
+    logid: int
+    lines: int
+    ids: Sequence[int]
+    letter: str
+
+
+def mend(tx: Connection, gaps: Gaps, *, complete: bool) -> int:
+    """Put as many lines, of which the first says why, in the place of those that are missing.
+
+    :param complete: whether the log is to be marked as ended.
+    :returns: bytes of the log's text now.
+    """
+    ids = iter(gaps.ids)
+    at, size = 0, 0
+    ends = [(gaps.lines, 0, 0)]  # where there would be another chunk
+    for first_line, line_count, num_bytes in [*_extents(tx, gaps.logid), *ends]:
+        if first_line > at:
+            size += _fill(tx, gaps, next(ids), at, first_line - at)
+        at = max(at, first_line + line_count)
+        size += num_bytes
+    _count(tx, gaps.logid, gaps.lines, size, complete)
+    return size
+
+
+def _fill(tx: Connection, gaps: Gaps, chunk_id: int, first_line: int, missing: int) -> int:
+    """Store a chunk of that many lines that stand for missing ones; its size."""
+    which = f"{missing} lines" if missing > 1 else "1 line"
+    text = f"[{which} could not be stored here; the log of the master says why]".encode()
+    text += b"\n" * missing
+    row = {
+        "id": chunk_id,
+        "logid": gaps.logid,
+        "first_line": first_line,
+        "line_count": missing,
+        "num_bytes": len(text),
+        "runs_json": json.dumps([[gaps.letter, missing, len(text)]]),
+        "compression": RAW,
+        "content": text,
+    }
+    tx.execute(insert(logchunks), row)
+    return len(text)
+
+
+def close_gaps(tx: Connection, logid: int, *, complete: bool) -> tuple[int, int]:
+    """Give the lines that are stored numbers without gaps, and the log as many lines.
+
+    :param complete: whether the log is to be marked as ended.
+    :returns: how many lines and bytes there are.
+    """
+    t, at, size = logchunks, 0, 0
+    for first_line, line_count, num_bytes in _extents(tx, logid):
+        if first_line != at:
+            chunk = (t.c.logid == logid) & (t.c.first_line == first_line)
+            tx.execute(update(t).where(chunk).values(first_line=at))
+        at += line_count
+        size += num_bytes
+    _count(tx, logid, at, size, complete)
+    return at, size
+
+
+def with_gaps(tx: Connection, log_ids: Select[tuple[int]]) -> list[int]:
+    """Those of these logs whose lines have numbers with gaps."""
+    t = logchunks
+    query = select(t.c.logid).where(t.c.logid.in_(log_ids)).group_by(t.c.logid)
+    gaps = func.sum(t.c.line_count) != func.max(t.c.first_line + t.c.line_count)
+    return list(tx.execute(query.having(gaps)).scalars())
+
+
+def _extents(tx: Connection, logid: int) -> list[Any]:
+    """First line, number of lines and bytes of the chunks of a log, in order."""
+    t = logchunks
+    query = select(t.c.first_line, t.c.line_count, t.c.num_bytes)
+    return list(tx.execute(query.where(t.c.logid == logid).order_by(t.c.first_line)))
+
+
+def _count(tx: Connection, logid: int, lines: int, size: int, complete: bool) -> None:
+    values: dict[str, Any] = {"num_lines": lines, "num_bytes": size}
+    if complete:
+        values["complete"] = True
+    tx.execute(update(logs).where(logs.c.id == logid).values(values))

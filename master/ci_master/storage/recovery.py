@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from ci_common.results import CANCELLED, RETRY
+from ci_master.storage.logchunks import close_gaps, with_gaps
 from ci_master.storage.schema import (
     builder_masters,
     buildrequests,
@@ -100,3 +101,5 @@ def _end_steps(tx: Connection, build_ids: Sequence[int], now: int) -> None:
         .where(logs.c.stepid.in_(step_ids) & ~logs.c.complete)
         .values(complete=True, num_lines=stored, num_bytes=stored_bytes)
     )
+    for log_id in with_gaps(tx, select(logs.c.id).where(logs.c.stepid.in_(step_ids))):
+        close_gaps(tx, log_id, complete=True)

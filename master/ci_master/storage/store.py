@@ -1,6 +1,6 @@
 """The store: what the other packages write to and read from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, func, literal, select, union_all
@@ -29,50 +29,7 @@ READ_WAIT_S = 5
 LAST_TRIES_S = 10.0
 
 
-class SingleActs:
-    """For a while: acts of one row or function each."""
-
-    def transaction(
-        self, about: str, *, bus: Bus | None = None, group: Group | None = None
-    ) -> Transaction:
-        """An act to be filled."""
-        raise NotImplementedError
-
-    def take(self, transaction: Transaction) -> None:
-        """Carry it out."""
-        raise NotImplementedError
-
-    def insert(self, table: Table, row: Mapping[str, Any]) -> None:
-        """Write a new row as a transaction of its own."""
-        transaction = self.transaction(f"a row of {table.name}")
-        transaction.insert(table, row)
-        transaction.submit()
-
-    def update(self, table: Table, row_id: int, values: Mapping[str, Any]) -> None:
-        """Change a row as a transaction of its own."""
-        transaction = self.transaction(f"a row of {table.name}")
-        transaction.update(table, row_id, values)
-        transaction.submit()
-
-    def execute(self, function: Callable[[Connection], object]) -> None:
-        """Run a function as a transaction of its own; nobody waits."""
-        transaction = self.transaction("a write")
-        transaction.run(function)
-        transaction.submit()
-
-    def durable(self) -> "Deferred[None]":
-        """Fires when all that was asked before is answered."""
-        return self.transaction("a wait").commit()
-
-    def after_commit(self, callback: Callable[[], None]) -> None:
-        """Call back when all that was asked before is answered."""
-        transaction = self.transaction("a callback")
-        transaction.after_commit(callback)
-        transaction.on_failure(lambda failure: callback())
-        self.take(transaction)
-
-
-class Store(SingleActs):
+class Store:
     """Group commit for writes, a few connections of their own for reads.
 
     Whatever is asked of the writer is carried out in the order in which it was asked. All that

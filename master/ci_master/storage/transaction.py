@@ -244,6 +244,11 @@ class Transaction:
             self._when_failed = []
         self._when_failed.append(callback)
 
+    @property
+    def follows(self) -> bool:
+        """Whether anything follows its commit."""
+        return bool(self._followers)
+
     # -- handing it over
 
     def commit(self) -> "Deferred[None]":

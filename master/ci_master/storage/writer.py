@@ -76,6 +76,7 @@ class Writer:
         while True:
             if self._fenced_off is not None:
                 fail_all(batch, self._fenced_off)
+                note_losses(batch)
                 return
             try:
                 self._commit(batch)

@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.spread import pb
 
+from ci_common.aio import spawn
 from ci_master.wire.broker import DUPLICATE
 from ci_master.wire.session import PBSession
 from ci_master.workers.slot import WorkerSlot
@@ -78,4 +79,5 @@ class WorkerPerspective(pb.Avatar):
 
     def perspective_shutdown(self) -> None:
         """The worker wants to go once its builds have ended."""
-        self._slot.ask_to_leave()
+        leaving = self._slot.ask_to_leave()
+        spawn(leaving, WorkerGate.log, f"letting worker {self._slot.name} go")

@@ -24,16 +24,16 @@ def register(registry: "WorkerRegistry", data: Any) -> None:
 
     async def pause(key: Any, args: dict[str, Any]) -> None:
         slot = find(key)
-        data.workers.set_paused(slot.row, True, args.get("reason") or None)
+        await data.workers.set_paused(slot.row, True, args.get("reason") or None)
         slot.changed()
 
     async def unpause(key: Any, args: dict[str, Any]) -> None:
         slot = find(key)
-        data.workers.set_paused(slot.row, False, args.get("reason") or None)
+        await data.workers.set_paused(slot.row, False, args.get("reason") or None)
         slot.changed()
 
     async def stop(key: Any, args: dict[str, Any]) -> None:
-        find(key).ask_to_leave(args.get("reason") or None)
+        await find(key).ask_to_leave(args.get("reason") or None)
 
     async def kill(key: Any, args: dict[str, Any]) -> None:
         find(key).kill()

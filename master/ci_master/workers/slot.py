@@ -302,7 +302,8 @@ class WorkerSlot:
         self._context.data.workers.disconnected(self.row)
         self.log.info("worker {name} detached", name=self.name)
         if self._sent_home and self.row.graceful:  # as asked; it may come back as any other
-            self._context.data.workers.set_graceful(self.row, False)
+            came_to_pass = self._context.data.workers.set_graceful(self.row, False)
+            spawn(came_to_pass, self.log, f"noting that worker {self.name} has left")
         self._lose_builds()
         if not self._closed:
             self.expect()
@@ -397,10 +398,13 @@ class WorkerSlot:
         """Its row was changed: whoever offers work should look at it again."""
         self._tell()
 
-    def ask_to_leave(self, reason: str | None = None) -> None:
-        """Give it no more builds, and have it end itself once it has none."""
+    async def ask_to_leave(self, reason: str | None = None) -> None:
+        """Give it no more builds, and have it end itself once it has none.
+
+        :raises Exception: if that cannot be stored; then nothing comes of it.
+        """
         if not self.row.graceful:
-            self._context.data.workers.set_graceful(self.row, True, reason)
+            await self._context.data.workers.set_graceful(self.row, True, reason)
         if not self.seats:
             self._leave()
         self._tell()

@@ -76,11 +76,15 @@ class FakeWorkers:
     def disconnected(self, row: WorkerRow) -> None:
         self.did.append(("disconnected", row.name))
 
-    def set_paused(self, row: WorkerRow, paused: bool, reason: str | None = None) -> None:
+    def set_paused(self, row: WorkerRow, paused: bool, reason: str | None = None) -> Deferred[None]:
         row.paused, row.pause_reason = paused, reason
+        return succeed(None)
 
-    def set_graceful(self, row: WorkerRow, graceful: bool, reason: str | None = None) -> None:
+    def set_graceful(
+        self, row: WorkerRow, graceful: bool, reason: str | None = None
+    ) -> Deferred[None]:
         row.graceful = graceful
+        return succeed(None)
 
     def note_quarantine(self, row: WorkerRow, begins: bool, reason: str) -> None:
         self.did.append(("quarantine", row.name, begins))

@@ -34,6 +34,12 @@ class LostBuild:
         self.losses += 1
 
 
+def ask_to_leave(bench: Bench) -> None:
+    results: list[Any] = []
+    to_deferred(bench.slot.ask_to_leave()).addBoth(results.append)
+    assert results == [None]
+
+
 def failure_of(bench: Bench, session: FakeSession) -> Any:
     results: list[Any] = []
     to_deferred(bench.slot.attach(session)).addErrback(results.append)
@@ -131,7 +137,7 @@ def test_a_worker_that_is_to_leave_leaves_when_its_last_build_has_ended() -> Non
     bench = Bench()
     session = attach(bench)
     seat = bench.slot.take("b", [])
-    bench.slot.ask_to_leave()
+    ask_to_leave(bench)
     assert session.did == [] and reason(bench) == "stopping"
     bench.slot.give_back(seat)
     assert session.did == ["shutdown"]
@@ -140,7 +146,7 @@ def test_a_worker_that_is_to_leave_leaves_when_its_last_build_has_ended() -> Non
 def test_a_worker_that_left_is_as_good_as_new_when_it_comes_back() -> None:
     bench = Bench()
     session = attach(bench)
-    bench.slot.ask_to_leave()
+    ask_to_leave(bench)
     assert session.did == ["shutdown"]
     session.lose()
     attach(bench)
@@ -151,7 +157,7 @@ def test_a_worker_that_is_lost_before_it_could_leave_leaves_when_it_comes_back()
     bench = Bench()
     session = attach(bench)
     seat = bench.slot.take("b", [])
-    bench.slot.ask_to_leave()
+    ask_to_leave(bench)
     session.lose()
     bench.slot.give_back(seat)
     again = attach(bench)
