@@ -154,7 +154,7 @@ def test_a_request_that_ended_unclaimed_in_an_earlier_version_reads_as_claimed(d
     request = a_request(desk)
     desk.data.requests.complete([request.id], CANCELLED)
     unclaimed = {"claimed_by_masterid": None, "claimed_at": None}
-    desk.store.update(schema.buildrequests, request.id, unclaimed)
+    desk.update(schema.buildrequests, request.id, unclaimed)
     desk.settle()
     reader = Reader(desk.data)
     (found,) = desk.run(reader.plain("buildrequests"))

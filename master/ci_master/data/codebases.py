@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ci_master.data.builders import Projects
 from ci_master.data.context import Context
@@ -38,21 +39,22 @@ class Codebases:
         The projects they belong to are stored already.
         """
         store, table = self._context.store, schema.codebases
+        act = self._context.transaction("the configured code bases")
         for spec in specs:
             projectid = self._projects.by_name[spec.project].id
             row = self.by_name.get((projectid, spec.name))
             if row is None:
                 row = CodebaseRow(store.next_id(table), projectid, spec.name, spec.slug)
-                self._hold(row)
                 values = {"projectid": projectid, "name": row.name, "slug": row.slug}
-                store.insert(table, {"id": row.id, **values})
+                act.insert(table, {"id": row.id, **values})
+                act.after_commit(partial(self._hold, row))
             elif row.slug != spec.slug:
-                row.slug = spec.slug
-                store.update(table, row.id, {"slug": row.slug})
+                act.update(table, row.id, {"slug": spec.slug})
+                act.after_commit(partial(setattr, row, "slug", spec.slug))
             else:
                 continue
-            self._context.tell(row.as_json, ("codebases", str(row.id), "update"))
-        await store.durable()
+            act.tell_then(row.as_json, ("codebases", str(row.id), "update"))
+        await act.commit()
 
     def _hold(self, row: CodebaseRow) -> None:
         self.by_id[row.id] = self.by_name[row.projectid, row.name] = row
