@@ -15,6 +15,7 @@ from ci_master.storage.migrations.versions import (
     v0001_first_tables,
     v0002_leases,
     v0003_build_changes,
+    v0004_long_builds,
 )
 from ci_master.storage.schema import SCHEMA_VERSION, metadata
 
@@ -32,6 +33,7 @@ def test_the_migrations_lead_to_the_tables(database_url: str, basedir: str) -> N
             v0001_first_tables.upgrade()
             v0002_leases.upgrade()
             v0003_build_changes.upgrade()
+            v0004_long_builds.upgrade()
         assert compare_metadata(context, metadata) == []
     engine.dispose()
 
@@ -122,7 +124,7 @@ def test_a_missing_file_says_how_to_make_it(basedir: str) -> None:
 
 
 def test_the_version_is_that_of_the_last_migration() -> None:
-    assert v0003_build_changes.revision == SCHEMA_VERSION
+    assert v0004_long_builds.revision == SCHEMA_VERSION
 
 
 def _set_version(url: str, basedir: str, version: str) -> None:

@@ -151,6 +151,43 @@ def test_a_range_of_the_waterfall_has_builds_steps_and_worker_states(filled: Eng
     assert [moment.kind for moment in moments] == ["paused", "unpaused"]
 
 
+DAY = 86400
+WINDOW = (T + 100 * DAY, T + 100 * DAY + 43200)
+#: Name -> when it began and ended, from the begin of the window; and whether it ran in it.
+RUNS = {
+    "running for months": (-90 * DAY, None, True),
+    "running since a moment ago": (600, None, True),
+    "began before and ended in it": (-4 * DAY, 100, True),
+    "began long before and ended after it": (-5 * DAY, 10 * DAY, True),
+    "ended at its begin": (-9 * DAY, 0, True),
+    "began at its end": (43200, 43300, True),
+    "ended before it": (-5 * DAY, -1, False),
+    "short and just before it": (-60, -1, False),
+    "began after it": (43201, 43300, False),
+    "running, but began after it": (43201, None, False),
+}
+
+
+def test_whatever_ran_in_a_range_is_found_however_long_it_took(filled: Engine) -> None:
+    start, end = WINDOW
+    with filled.begin() as tx:
+        for number, (began, ended, _) in enumerate(RUNS.values(), 100):
+            tx.execute(
+                insert(schema.builds),
+                {
+                    "id": number, "number": number, "builderid": 1, "buildrequestid": 1,
+                    "workerid": 1, "masterid": 1, "started_at": start + began,
+                    "complete_at": None if ended is None else start + ended,
+                },
+            )  # fmt: skip
+    boxes = ask(filled, lambda tx: views_waterfall.builds_between(tx, [1], start, end), 2)
+    names = dict(enumerate(RUNS, 100))
+    assert sorted(names[box.id] for box in boxes) == sorted(n for n, run in RUNS.items() if run[2])
+    assert [box.started_at for box in boxes] == sorted((b.started_at for b in boxes), reverse=True)
+    few = ask(filled, lambda tx: views_waterfall.builds_between(tx, [1], start, end, limit=2), 2)
+    assert [box.complete_at for box in few] == [None, None]  # what runs is never left out
+
+
 def test_a_search_ignores_escapes_and_counts_each_line_once(filled: Engine) -> None:
     found = ask(filled, lambda tx: views_logs.search(tx, 1, "two", case=False), 1)
     assert found == (2, [1, 3])

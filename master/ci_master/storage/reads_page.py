@@ -101,7 +101,8 @@ def _condition(column: ColumnElement[Any], where: Where, dialect: str) -> Column
     many = [_bound(value) for value in values if not isinstance(value, bool | None)]
     few = {value for value in values if isinstance(value, bool | None)}
     if where.op in ("eq", "in"):
-        return or_(column.in_(many), *(_equals(column, value) for value in few))
+        found: list[ColumnElement[bool]] = [_equals(column, value) for value in few]
+        return or_(false(), *found, *([column.in_(many)] if many else ()))
     if where.op in ("ne", "notin"):
         others = or_(column.not_in(many), column.is_(None)) if many else true()
         return and_(others, *(not_(_equals(column, value)) for value in few))
@@ -110,8 +111,8 @@ def _condition(column: ColumnElement[Any], where: Where, dialect: str) -> Column
     value = values[0]
     if isinstance(value, bool):
         return _truth_condition(column, where.op, value)
-    found: ColumnElement[bool] = _COMPARE[where.op](column, _bound(value))
-    return found
+    compared: ColumnElement[bool] = _COMPARE[where.op](column, _bound(value))
+    return compared
 
 
 def _truth_condition(column: ColumnElement[Any], op: str, value: bool) -> ColumnElement[bool]:

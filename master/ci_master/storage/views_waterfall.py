@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, union_all
 from sqlalchemy.engine import Connection
+from sqlalchemy.sql.selectable import CompoundSelect
 
 from ci_master.storage.schema import (
+    IS_LONG_BUILD,
+    LONG_BUILD_S,
     buildrequests,
     builds,
     buildset_sourcestamps,
@@ -14,9 +18,6 @@ from ci_master.storage.schema import (
     steps,
     worker_events,
 )
-
-# A build that runs for longer than this is found only by its end: keeps the range scan bounded.
-LONGEST_BUILD_S = 3 * 24 * 3600
 
 
 @dataclass(slots=True)
@@ -57,10 +58,31 @@ class WorkerMoment:
     reason: str | None
 
 
+def _running_in(start: int, end: int) -> CompoundSelect[Any]:
+    """Ids of the builds that ran at some moment of a range.
+
+    Each part reads as much as it finds, and a day's builds: those that began not long before the
+    range or in it; those that began earlier and still run; and those that took long.
+    """
+    b = builds.c
+    earlier = start - LONG_BUILD_S
+    return union_all(
+        select(b.id).where(
+            b.started_at.between(earlier, end),
+            or_(b.complete_at.is_(None), b.complete_at >= start),
+        ),
+        select(b.id).where(b.complete_at.is_(None), b.started_at < earlier),
+        select(b.id).where(IS_LONG_BUILD, b.started_at < earlier, b.complete_at >= start),
+    )
+
+
 def builds_between(
     tx: Connection, builder_ids: Iterable[int], start: int, end: int, *, limit: int = 3000
 ) -> list[BoxBuild]:
-    """Builds that ran at some moment from ``start`` to ``end``, newest first. Two statements."""
+    """Builds that ran at some moment from ``start`` to ``end``, newest first. Two statements.
+
+    Where there are more than ``limit``, those that began last and those that still run are given.
+    """
     query = (
         select(
             builds.c.id,
@@ -75,12 +97,12 @@ def builds_between(
         )
         .select_from(builds.join(buildrequests, buildrequests.c.id == builds.c.buildrequestid))
         .where(
-            builds.c.started_at <= end,
-            builds.c.started_at >= start - LONGEST_BUILD_S,
-            or_(builds.c.complete_at.is_(None), builds.c.complete_at >= start),
+            builds.c.id.in_(_running_in(start, end)),
             builds.c.builderid.in_(sorted(set(builder_ids))),
         )
-        .order_by(builds.c.started_at.desc(), builds.c.id.desc())
+        .order_by(
+            builds.c.complete_at.is_(None).desc(), builds.c.started_at.desc(), builds.c.id.desc()
+        )
         .limit(limit)
     )
     found: list[BoxBuild] = []
@@ -89,6 +111,7 @@ def builds_between(
         box = BoxBuild(*row[:8])
         found.append(box)
         by_set.setdefault(row.buildsetid, []).append(box)
+    found.sort(key=lambda box: (box.started_at, box.id), reverse=True)
     if by_set:
         stamped = (
             select(buildset_sourcestamps.c.buildsetid, sourcestamps.c.id, sourcestamps.c.branch)

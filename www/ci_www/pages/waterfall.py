@@ -233,8 +233,8 @@ def _twin(builds: list[Any], names: Mapping[int, BuilderNow], now: float) -> lis
             b.started_at,
             (b.complete_at if b.complete_at is not None else now) - b.started_at,
         )
-        for b in builds[:500]
-        if b.builderid in names
+        for place, b in enumerate(builds)
+        if b.builderid in names and (place < 500 or b.complete_at is None)
     ]
 
 
