@@ -17,6 +17,7 @@ from ci_master.data.model import (
     Buildset,
     PropertyDict,
     Request,
+    WaitingRequests,
     WaitReason,
     properties_as_json,
 )
@@ -199,7 +200,7 @@ class Requests:
         #: Not complete, by id.
         self.open: dict[int, Request] = {}
         #: Not complete and not claimed, by id.
-        self.waiting: dict[int, Request] = {}
+        self.waiting = WaitingRequests()
 
     async def claim(self, ids: Sequence[int]) -> bool:
         """Take requests for this master: all of them or, where one is gone, none.

@@ -370,6 +370,39 @@ class Request:
         }
 
 
+class WaitingRequests(dict[int, Request]):
+    """Requests that wait, by id, in the order in which they came; and those of each builder.
+
+    Thousands may wait: who wants those of one builder, or only how many there are, does not look
+    at the others. Only item assignment, deletion and ``pop`` change it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: Builder id -> its waiting requests by id; a builder without any is not there.
+        self.by_builder: dict[int, dict[int, Request]] = {}
+
+    def __setitem__(self, id: int, request: Request) -> None:
+        super().__setitem__(id, request)
+        self.by_builder.setdefault(request.builderid, {})[id] = request
+
+    def __delitem__(self, id: int) -> None:
+        request = self[id]
+        super().__delitem__(id)
+        of_builder = self.by_builder[request.builderid]
+        del of_builder[id]
+        if not of_builder:
+            del self.by_builder[request.builderid]
+
+    def pop(self, id: int, default: Any = None) -> Any:
+        """Take one out; ``default`` if it is not there."""
+        request = self.get(id)
+        if request is None:
+            return default
+        del self[id]
+        return request
+
+
 @dataclass(slots=True, eq=False)
 class StepRow:
     """A step of a build."""

@@ -6,13 +6,14 @@ database (:meth:`ResultSpec.page`), everything else in memory (:meth:`ResultSpec
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from ci_common.numbers import MOST, whole_number
 from ci_master.data.endpoints.entities import IDENTIFIER, LIST, STRUCTURE, TEXT, FieldType
 from ci_master.storage.reads_page import Page, Where
 
 Json = dict[str, Any]
+R = TypeVar("R")
 
 #: Greater numbers mean the same as this one: no column holds them, no collection is as long.
 _HIGHEST = 2**62
@@ -137,6 +138,20 @@ class ResultSpec:
             found = found[begin : None if count is None else begin + count]
         return self.choose(found), total
 
+    def pick(self, rows: Iterable[R], values: Mapping[str, Callable[[R], Any]]) -> list[R]:
+        """The part of these rows that is wanted, without making resources of all of them.
+
+        :param values: field -> its value in a row; for every field of the filters and the order.
+        """
+        found = list(rows)
+        for one in self.filters:
+            matches, wanted, value = _OPERATIONS[one.op], one.values, values[one.field]
+            found = [row for row in found if matches(value(row), wanted)]
+        for name in reversed(self.order or ()):
+            found.sort(key=_sort_value(values[name.lstrip("-")]), reverse=name.startswith("-"))
+        begin, count = self.window()
+        return found[begin : None if count is None else begin + count]
+
     def choose(self, items: list[Json]) -> list[Json]:
         """The items with the wanted fields only."""
         if not self.fields:
@@ -146,8 +161,14 @@ class ResultSpec:
 
 
 def _sort_key(name: str) -> Callable[[Json], tuple[bool, Any]]:
-    def key(item: Json) -> tuple[bool, Any]:
-        value = item.get(name)
+    return _sort_value(lambda item: item.get(name))
+
+
+def _sort_value(get: Callable[[R], Any]) -> Callable[[R], tuple[bool, Any]]:
+    """A key by which None is the lowest."""
+
+    def key(row: R) -> tuple[bool, Any]:
+        value = get(row)
         return (value is not None, 0 if value is None else value)
 
     return key

@@ -12,6 +12,7 @@ from ci_master.data.model import (
     BuildRow,
     Buildset,
     Request,
+    WaitingRequests,
     WaitReason,
     WorkerRow,
 )
@@ -35,6 +36,13 @@ SHELL = Shell("CI", "/", 0, 0, 0)
 @pytest.fixture(scope="module")
 def renderer() -> Renderer:
     return Renderer(Assets(STATIC))
+
+
+def waiting_requests(*requests: Request) -> WaitingRequests:
+    found = WaitingRequests()
+    for request in requests:
+        found[request.id] = request
+    return found
 
 
 def registries(name: str = "linux", *, failed: bool = False) -> Any:
@@ -70,7 +78,7 @@ def registries(name: str = "linux", *, failed: bool = False) -> Any:
         builders=by(by_id={1: builder}, by_name={name: builder}),
         workers=by(by_id={1: worker}, by_name={name: worker}),
         builds=by(running={9: running}),
-        requests=by(waiting={1: waiting}),
+        requests=by(waiting=waiting_requests(waiting)),
     )
 
 
@@ -118,7 +126,9 @@ def test_a_region_is_the_same_html_as_in_the_page(renderer: Renderer) -> None:
 def test_an_empty_farm_says_what_to_do_next(renderer: Renderer) -> None:
     by = SimpleNamespace
     none = by(by_id={}, by_name={})
-    data = by(builders=none, workers=none, builds=by(running={}), requests=by(waiting={}))
+    data = by(
+        builders=none, workers=none, builds=by(running={}), requests=by(waiting=waiting_requests())
+    )
     texts = {"home": "tutorial", "builders": "tutorial", "queue": "Nothing waits"}
     for name, text in texts.items():
         assert text in renderer.page(pages(data)[name], SHELL, Viewer(), NOW).decode()

@@ -12,6 +12,8 @@ from ci_www.pages.plot import Plot, duration_plot
 from ci_www.pages.waits import WaitingRow, waiting_row
 from ci_www.pages.words import kind_of
 
+#: So many waiting requests are shown; the queue's page has the others.
+SHOWN_WAITING = 10
 PAGE_SIZE = 50
 _RESULTS = ("success", "warnings", "failure", "skipped", "exception", "retry", "cancelled")
 
@@ -110,7 +112,7 @@ async def builder(ask: Ask, name: str) -> Page:
         here,
         lines,
         durations,
-        farm.waiting_of(row.id),
+        farm.waiting_of(row.id, SHOWN_WAITING),
         now=ask.now,
         forces=force_buttons(ask.parts, row.name),
         branch=branch,

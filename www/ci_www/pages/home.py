@@ -7,7 +7,7 @@ from typing import Any
 from ci_www.pages import urls
 from ci_www.pages.farm import BuilderNow, Farm, RunningNow, worst_kind
 from ci_www.pages.page import Ask, Page
-from ci_www.pages.waits import NOT_LOOKED_AT
+from ci_www.pages.waits import wait_counts
 from ci_www.pages.words import Mark, mark_of, plural
 
 
@@ -91,15 +91,6 @@ def troubles(builders: Iterable[BuilderNow], workers: Iterable[Any]) -> list[Tro
             what = "worker is offline" if at else "worker has never connected"
             found.append(Trouble(Mark("offline", "offline"), worker.name, url, what, at=at))
     return found
-
-
-def wait_counts(waiting: Iterable[Any]) -> list[tuple[str, int]]:
-    """How many requests wait for the same reason, most first."""
-    counts: dict[str, int] = {}
-    for request in waiting:
-        text = request.waits.text if request.waits else NOT_LOOKED_AT
-        counts[text] = counts.get(text, 0) + 1
-    return sorted(counts.items(), key=lambda item: -item[1])
 
 
 def home_view(

@@ -5,13 +5,15 @@ from typing import Any
 
 from ci_www.pages import urls
 from ci_www.pages.build import PropertyRow, Source, property_rows, source_of
-from ci_www.pages.farm import Farm
+from ci_www.pages.farm import Farm, in_order
 from ci_www.pages.page import Ask, NotThere, Page, Redirect
 from ci_www.pages.times import duration
-from ci_www.pages.waits import NOT_LOOKED_AT, WaitingRow, waiting_row
+from ci_www.pages.waits import WaitingRow, wait_counts, waiting_row, why_of
 from ci_www.pages.words import Mark, mark_of, plural
 
 PAGE_SIZE = 100
+#: So many different reasons are offered as filters, those of most requests.
+MOST_REASONS = 100
 
 
 @dataclass(slots=True)
@@ -25,11 +27,6 @@ class QueueView:
     builder: str
     reason: str
     older: str
-
-
-def in_order(requests: list[Any]) -> list[Any]:
-    """Requests in the order in which the queue looks at them."""
-    return sorted(requests, key=lambda r: (-r.priority, r.submitted_at, r.id))
 
 
 def queue_view(
@@ -46,16 +43,16 @@ def queue_view(
     :param builder: only requests of this builder (its segment in URLs).
     :param reason: only requests that wait for this reason.
     """
-    counts: dict[str, int] = {}
-    found: list[tuple[int, Any]] = []
-    for place, request in enumerate(in_order(waiting), 1):
-        why = request.waits.text if request.waits else NOT_LOOKED_AT
-        counts[why] = counts.get(why, 0) + 1
-        if (not builder or farm.segment(request.builderid) == builder) and reason in ("", why):
-            found.append((place, request))
+    counts = wait_counts(waiting)
+    found: list[tuple[int, Any]] = list(enumerate(in_order(waiting), 1))
+    if builder:
+        ids = {id for id in farm.waiting if farm.segment(id) == builder}
+        found = [one for one in found if one[1].builderid in ids]
+    if reason:
+        found = [one for one in found if why_of(one[1]) == reason]
     reasons = [
         (text, count, urls.with_query("/queue", reason=None if text == reason else text))
-        for text, count in sorted(counts.items(), key=lambda item: -item[1])
+        for text, count in counts[:MOST_REASONS]
     ]
     more = start + PAGE_SIZE
     return QueueView(

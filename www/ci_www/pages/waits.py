@@ -1,5 +1,7 @@
 """A waiting request as a row: what it is, and the sentence that says why it waits."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +10,17 @@ from ci_www.pages.farm import Farm, owner_text
 
 #: Said of a request that nobody has given a reason for.
 NOT_LOOKED_AT = "The queue has not looked at it yet"
+
+
+def why_of(request: Any) -> str:
+    """Why a request waits, as a sentence."""
+    return request.waits.text if request.waits else NOT_LOOKED_AT
+
+
+def wait_counts(waiting: Iterable[Any]) -> list[tuple[str, int]]:
+    """How many requests wait for the same reason, most first."""
+    counts = Counter(map(why_of, waiting))
+    return counts.most_common()
 
 
 @dataclass(slots=True)

@@ -1,5 +1,7 @@
 """Endpoints of build requests, buildsets and source stamps."""
 
+from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any
 
 from ci_master.data.endpoints.answers import Answer, Rows, World
@@ -18,6 +20,43 @@ def _as_json(request: Request, names: list[str]) -> Json:
     return found
 
 
+#: Field -> its value in a request that is held in memory.
+_VALUES: dict[str, Callable[[Request], Any]] = {
+    "buildrequestid": attrgetter("id"),
+    "buildsetid": attrgetter("buildset.id"),
+    "claimed_by_masterid": attrgetter("claimed_by"),
+    "properties": lambda request: None,
+    **{
+        name: attrgetter(name)
+        for name in (
+            "builderid",
+            "priority",
+            "claimed",
+            "claimed_at",
+            "complete",
+            "results",
+            "submitted_at",
+            "complete_at",
+            "waited_for",
+        )
+    },
+}
+
+
+def _held(world: World, spec: ResultSpec, builderid: int | None) -> Iterable[Request] | None:
+    """The requests among which those asked for are, if they are all held in memory."""
+    requests = world.data.requests
+    if spec.value_of("claimed") is False:  # nor complete
+        if builderid is None:
+            return requests.waiting.values()
+        return requests.waiting.by_builder.get(builderid, {}).values()
+    if spec.value_of("complete") is not False:
+        return None
+    if builderid is None:
+        return requests.open.values()
+    return [one for one in requests.open.values() if one.builderid == builderid]
+
+
 async def buildrequests(world: World, args: Args, spec: ResultSpec) -> Answer:
     """Build requests, all or those of a builder. Those not complete come from memory."""
     of = {}
@@ -27,10 +66,9 @@ async def buildrequests(world: World, args: Args, spec: ResultSpec) -> Answer:
             return []
         of["builderid"] = builderid
     wanted = spec.properties
-    if spec.value_of("complete") is False:
-        open_requests = world.data.requests.open.values()
-        found = [one for one in open_requests if not of or one.builderid == of["builderid"]]
-        items, _ = spec.apply([_as_json(one, wanted) for one in found])
+    held = _held(world, spec, of.get("builderid"))
+    if held is not None:
+        items = [_as_json(one, wanted) for one in spec.pick(held, _VALUES)]
         return Rows(items, len(items))
     return await world.page(
         spec,
