@@ -15,6 +15,8 @@ from twisted.python.log import (
 )
 from twisted.python.logfile import LogFile
 
+from ci_common.privacy import make_private_file
+
 DEFAULT_ROTATE_BYTES = 10_000_000
 DEFAULT_ROTATED_FILES = 10
 
@@ -67,10 +69,14 @@ def _until_it_breaks(observer: Observer) -> Observer:
 
 
 class RotatedLog(LogFile):
-    """A log file that goes on where it is, when it cannot be rotated.
+    """A log file that only its owner may read; each new one, after a rotation, too.
 
-    That happens on Windows while somebody has it open.
+    It goes on where it is when it cannot be rotated: on Windows, while somebody has it open.
     """
+
+    def _openFile(self) -> None:
+        make_private_file(self.path)
+        super()._openFile()
 
     def rotate(self) -> None:
         """Begin a new file; if that fails, try again when as much has been added."""

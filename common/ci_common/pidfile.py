@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ci_common.privacy import FILE_MODE, write_private_text
+
 if TYPE_CHECKING:
     from filelock import FileLock
 
@@ -99,10 +101,10 @@ class PidFile:
         except Timeout:
             raise AlreadyRunning(self.serving(), self.path) from None
         except (OSError, NotImplementedError):  # a file system without locks
-            self.path.write_text(f"{os.getpid()}\n", encoding="ascii")
+            write_private_text(self.path, f"{os.getpid()}\n")
             return
         self._held = lock
-        self.path.write_text(f"{os.getpid()}\n", encoding="ascii")
+        write_private_text(self.path, f"{os.getpid()}\n")
 
     def drop(self) -> None:
         """Remove the file, if it is still ours."""
@@ -116,7 +118,8 @@ class PidFile:
         from filelock import FileLock
 
         # Another file than the pid file: where locks are binding, nobody can read a locked one.
-        return FileLock(self.path.with_name(self.path.name + ".lock"), thread_local=False)
+        path = self.path.with_name(self.path.name + ".lock")
+        return FileLock(path, mode=FILE_MODE, thread_local=False)
 
     def _is_locked(self) -> bool:
         from filelock import Timeout

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.python import log
 
 from ci_common.aio import to_deferred
+from ci_common.privacy import open_to_others
 from ci_common.processes.records import FILE, ProcessRecords
 from ci_worker.session.dial import Address, import_reactor
 
@@ -111,6 +112,8 @@ class Worker(MultiService):
         """Take the umask, end what the run before left behind if it was killed, and connect."""
         if self.umask is not None:
             os.umask(self.umask)
+        if told := open_to_others(self.basedir, "worker"):
+            log.msg(told)
         self.records.end_leftovers(log.msg)
         super().startService()
 

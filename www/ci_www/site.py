@@ -9,12 +9,12 @@ from urllib.parse import parse_qs
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
-from twisted.python.logfile import LogFile
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 from zope.interface import implementer
 
 from ci_common.aio import spawn
+from ci_common.daemonlog import RotatedLog
 from ci_common.limitedlog import LimitedLog
 from ci_www.auth.policy import Policy
 from ci_www.auth.sessions import Sessions
@@ -198,7 +198,7 @@ class WebSite(Site):
         self.hosts = hosts
         #: What strangers send is told here, a few lines a minute.
         self.noise = LimitedLog(Logger(), reactor.seconds)
-        self._access_log: LogFile | None = None
+        self._access_log: RotatedLog | None = None
 
     def reconfigure(self, www: dict[str, Any], basedir: str) -> None:
         """Take over what concerns the access log."""
@@ -207,7 +207,7 @@ class WebSite(Site):
         if not name:
             return
         path = os.path.join(basedir, name)
-        self._access_log = LogFile(
+        self._access_log = RotatedLog(
             os.path.basename(path),
             os.path.dirname(path) or ".",
             rotateLength=www.get("logRotateLength") or LOG_BYTES,

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from ci_common.aio import spawn, to_deferred
 from ci_common.faults import ConfigError, Fault
 from ci_common.lean import without_tls
+from ci_common.privacy import open_to_others
 from ci_common.startup import report_failed, report_ready
 from ci_master.app.identity import identity_of
 from ci_master.app.ports import refused_port, taken_ports
@@ -99,6 +100,8 @@ class BuildMaster(MultiService):
         self.log.info("starting a master in {basedir}", basedir=self.basedir)
         config = load_config(self.basedir, self.configfile)
         self._tell_warnings(config)
+        if told := open_to_others(self.basedir, "master"):
+            self.log.warn("{warning}", warning=told)
         self.house = house = self._make_house(self.basedir, self.reactor, self, self.log_rotation)
         url = await house.render_early(config, config.db_url)
         await house.in_thread(check_version, url, self.basedir)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from ci_common.faults import ConfigError
+from ci_common.privacy import open_to_others
 from ci_master.cli.directory import CONFIG, TAC, add_quiet, config_named_by, whole_path
 
 
@@ -35,13 +36,19 @@ def run(options: argparse.Namespace) -> int:
     except ConfigError as error:
         print(report(path.name, error), file=sys.stderr)
         return 1
-    for warning in config.warnings:
+    for warning in [*config.warnings, *_directory_warnings(path.parent)]:
         print(f"warning: {warning}", file=sys.stderr)
     for note in config.notes:
         print(f"note: {note}", file=sys.stderr)
     if not options.quiet:
         print("Config file is good!")
     return 0
+
+
+def _directory_warnings(directory: Path) -> list[str]:
+    """What is wrong with the directory, if it is that of a master."""
+    told = open_to_others(directory, "master") if (directory / TAC).exists() else ""
+    return [told] if told else []
 
 
 def _config_file(given: str | None) -> Path:

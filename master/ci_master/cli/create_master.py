@@ -4,12 +4,12 @@ A directory that already has a buildbot.tac is brought up to date instead; your 
 """
 
 import argparse
-import os
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 
 from ci_common.numbers import whole_number
+from ci_common.privacy import make_private_directory, open_to_others, write_private_text
 from ci_master.cli.directory import CONFIG, SAMPLE, TAC, add_basedir, add_quiet, whole_path
 from ci_master.cli.problem import Problem
 from ci_master.cli.tac import Settings, tac_text
@@ -90,12 +90,13 @@ def _count(text: str) -> int | None:
 
 
 def make_directory(basedir: Path, say: Say = print) -> None:
-    """Make a directory and its parents.
+    """Make a directory and its parents. A new one is only for its owner to look into.
 
     :raises Problem: if that is impossible.
     """
     try:
-        basedir.mkdir(parents=True, exist_ok=True)
+        if not make_private_directory(basedir) and (told := open_to_others(basedir, "master")):
+            say(f"warning: {told}")
     except OSError as error:
         raise Problem(f"cannot make the directory {basedir}: {error.strerror}") from error
 
@@ -108,8 +109,7 @@ def write_tac(basedir: Path, text: str, *, force: bool, say: Say = print) -> Non
             return
         path = basedir / f"{TAC}.new"
         say(f"{basedir / TAC} exists and is kept; what it would be now is in {path.name}")
-    path.write_text(text)
-    os.chmod(path, 0o644)
+    write_private_text(path, text)
 
 
 def sample_text(db_url: str = DEFAULT_DB) -> str:
@@ -121,8 +121,7 @@ def sample_text(db_url: str = DEFAULT_DB) -> str:
 def write_sample(basedir: Path, db_url: str, say: Say = print) -> None:
     """Write master.cfg.sample, which is ours: it is replaced without asking."""
     path = basedir / SAMPLE
-    path.write_text(sample_text(db_url))
-    os.chmod(path, 0o600)  # people put passwords into copies of it
+    write_private_text(path, sample_text(db_url))  # people put passwords into copies of it
 
 
 def upgrade_database(url: str, basedir: Path, say: Say = print) -> None:

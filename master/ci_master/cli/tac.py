@@ -9,8 +9,8 @@ import os
 
 from twisted.application import service
 from twisted.python.log import FileLogObserver, ILogObserver
-from twisted.python.logfile import LogFile
 
+from ci_common.daemonlog import RotatedLog
 from ci_master.app import BuildMaster
 
 basedir = {basedir!r}
@@ -32,7 +32,7 @@ application = service.Application('buildmaster')
 """
 
 _LOG = """
-logfile = LogFile.fromFullPath(
+logfile = RotatedLog.fromFullPath(
     os.path.join(basedir, "twistd.log"),
     rotateLength=rotateLength,
     maxRotatedFiles=maxRotatedFiles,

@@ -1,5 +1,6 @@
 """Bringing a database to the tables of this version, and refusing to run on any others."""
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
+from ci_common.privacy import make_private_file
 from ci_master.storage.engine import (
     DatabaseUnusable,
     check_reachable,
@@ -27,6 +29,7 @@ def upgrade(url: str, basedir: str) -> str:
     :raises DatabaseUnusable: if the database is away, of a newer version, or not ours.
     """
     target = database_url(url, basedir)
+    _make_private(target)
     check_reachable(target)
     found = _look(target)
     if found == SCHEMA_VERSION:
@@ -45,6 +48,17 @@ def upgrade(url: str, basedir: str) -> str:
         ) from error
     finally:
         engine.dispose()
+
+
+def _make_private(target: URL) -> None:
+    """Make the file of a new SQLite database, which only its owner may read.
+
+    SQLite gives the permissions of this file to those that it puts beside it.
+    """
+    path = target.database
+    if target.get_backend_name() == "sqlite" and path and path != ":memory:":
+        with contextlib.suppress(OSError):  # told, with more words, when it is opened
+            make_private_file(path)
 
 
 def check_version(url: str, basedir: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ci_common.daemon import TAC, say
 from ci_common.numbers import finite_number, is_digits, whole_number
+from ci_common.privacy import make_private_directory
 from ci_worker.bot import PROTOCOLS
 
 DEFAULT_PORT = 9989
@@ -204,7 +205,7 @@ def _make(basedir: Path, settings: WorkerSettings, *, force: bool, quiet: bool) 
 
     if basedir.is_dir():
         tell(f"updating the directory {basedir}")
-    basedir.mkdir(parents=True, exist_ok=True)
+    make_private_directory(basedir)
     _write_tac(basedir / TAC, tac_text(settings), force=force, tell=tell)
     info = basedir / "info"
     info.mkdir(exist_ok=True)
