@@ -27,7 +27,7 @@ WORKER = [
     'pywin32>=306; platform_system == "Windows"',
 ]
 POSTGRESQL = ["psycopg[binary]>=3.1,<4"]
-MARKDOWN = ["markdown>=3.4,<4"]
+MARKDOWN = ["markdown>=3.4,<4", "nh3>=0.2.17,<1"]
 LZ4 = ["lz4>=4,<5"]
 BROTLI = ["brotli>=1.0.9,<2"]
 MASTER = [

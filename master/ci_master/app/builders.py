@@ -6,6 +6,7 @@ from ci_master.config.cross import locks_in, locks_of_builder
 from ci_master.config.model import Config
 from ci_master.data.builders import BuilderSpec, ProjectSpec
 from ci_master.data.codebases import CodebaseSpec
+from ci_master.data.markup import markdown_html
 
 
 def builder_specs(config: Config) -> list[BuilderSpec]:
@@ -67,6 +68,4 @@ def locks_of(config: Config) -> list[Any]:
 def _html(described: Any) -> str | None:
     if described.description is None or described.description_format != "markdown":
         return None
-    from markdown import markdown  # an optional package; the configuration's check wants it
-
-    return str(markdown(described.description))
+    return markdown_html(described.description)

@@ -267,6 +267,7 @@ class Build(BuildFacts, BuildLocks, BuildStop):
 
     async def store_data(self, name: str, value: bytes, source: str) -> None:
         """Store bytes under a name on the build; what has that name already is replaced."""
+        value = self.properties.redactor.redact_bytes(value)
         await self.services.data.builds.set_data(self.row, name, value, source)
 
     def getSummaryStatistic(

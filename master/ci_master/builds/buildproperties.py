@@ -116,5 +116,5 @@ def _masked(value: Any, properties: Properties) -> Any:
     if isinstance(value, list | tuple):
         return [_masked(item, properties) for item in value]
     if isinstance(value, dict):
-        return {key: _masked(item, properties) for key, item in value.items()}
+        return {_masked(key, properties): _masked(item, properties) for key, item in value.items()}
     return value

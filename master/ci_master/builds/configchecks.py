@@ -8,6 +8,7 @@ from typing import Any
 from ci_common.faults import nearest
 from ci_master.builds.rendering import needs_rendering
 from ci_master.data.faults import configFault, here
+from ci_master.data.markup import PACKAGES
 
 __all__ = ["Checker", "safeTranslate"]
 
@@ -100,10 +101,11 @@ class Checker:
         if value != "markdown":
             self.fault(f"description_format is {value!r}, but must be None or 'markdown'")
             return None
-        if find_spec("markdown") is None:
-            self.fault(
-                "description_format 'markdown' needs the package Markdown, which is missing",
-                "pip install Markdown",
-            )
-            return None
+        for package, module in PACKAGES.items():
+            if find_spec(module) is None:
+                self.fault(
+                    f"description_format 'markdown' needs the package {package}, which is missing",
+                    "pip install 'ci-framework[markdown]'",
+                )
+                return None
         return "markdown"

@@ -56,10 +56,11 @@ class TestResultsMixin:
         """Add a result to a set; it needs a ``test_name`` or a ``test_code_path``."""
         if test_name is None and test_code_path is None:
             raise ValueError("a test result needs test_name or test_code_path")
+        clean = self.build.getProperties().cleanupTextFromSecrets
         result = {
-            "value": str(value),
-            "test_name": test_name,
-            "test_code_path": test_code_path,
+            "value": clean(str(value)),
+            "test_name": None if test_name is None else clean(test_name),
+            "test_code_path": None if test_code_path is None else clean(test_code_path),
             "line": line,
             "duration_ns": duration_ns,
         }

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
+from ci_common.links import runs_script
 from ci_master.config.check import Check, did_you_mean
 from ci_master.config.model import DEFAULT_VALIDATION
 from ci_master.storage.kinds import KINDS, kind_of, unsupported
@@ -143,6 +144,8 @@ def check_plain(check: Check) -> None:
         check.keep(key, accepts, must)
     for key in ("titleURL", "buildbotURL"):
         url = getattr(check.config, key)
+        if runs_script(url):
+            check.fault(key, f"c['{key}'] is a script, not an address", "write 'https://...'")
         setattr(check.config, key, url if url.endswith("/") else url + "/")
     config = check.config
     config.logCompressionMethod = "zstd" if find_spec("zstandard") else "gz"

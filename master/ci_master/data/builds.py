@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from ci_common.links import harmless
 from ci_master.data.builders import Builders
 from ci_master.data.conclusion import conclude
 from ci_master.data.context import Context
@@ -212,7 +213,7 @@ class Steps:
 
     def add_url(self, step: StepRow, name: str, url: str) -> None:
         """Add a link to a step, once."""
-        link = {"name": name, "url": url}
+        link = {"name": name, "url": harmless(url)}
         if link not in step.urls:
             step.urls = [*step.urls, link]
             self._change(step, "updated", {"urls_json": json.dumps(step.urls)})

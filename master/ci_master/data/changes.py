@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
+from ci_common.links import harmless
 from ci_master.data.arguments import Argument, Arguments, Json, ListOf, Number, Text
 from ci_master.data.context import Context
 from ci_master.data.model import PropertyDict, properties_as_json
@@ -119,7 +120,7 @@ class Changes:
         change["codebase"] = _text(codebase or "")
         if not revlink and change["revision"] and self.revlink_of is not None:
             revlink = self.revlink_of(change["revision"], change["repository"])
-        change["revlink"] = revlink or ""
+        change["revlink"] = harmless(revlink or "")
         changeid = context.store.next_id(schema.changes)
         finder = self._sourcestamps.finder(change)
 

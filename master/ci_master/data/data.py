@@ -15,6 +15,7 @@ from ci_master.data.changes import Changes
 from ci_master.data.codebases import Codebases
 from ci_master.data.context import Context
 from ci_master.data.logs import Logs
+from ci_master.data.markup import stored_html
 from ci_master.data.mastership import Mastership
 from ci_master.data.model import (
     Builder,
@@ -162,7 +163,8 @@ class _Loaded:
             for row in loading.all_rows(tx, schema.masters)
         ]
         self.projects = [
-            ProjectRow(**row._mapping) for row in loading.all_rows(tx, schema.projects)
+            ProjectRow(**{**row._mapping, "description_html": stored_html(row.description_html)})
+            for row in loading.all_rows(tx, schema.projects)
         ]
         self.codebases = [
             CodebaseRow(row.id, row.projectid, row.name, row.slug)
@@ -206,7 +208,7 @@ class _Loaded:
                 name=row.name,
                 description=row.description,
                 description_format=row.description_format,
-                description_html=row.description_html,
+                description_html=stored_html(row.description_html),
                 projectid=row.projectid,
                 tags=loading.decoded(row.tags_json),
                 masterids=sorted(masters.get(row.id, [])),

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from ci_www.pages import urls
+
 
 @dataclass(frozen=True, slots=True)
 class Shell:
@@ -29,7 +31,7 @@ def make_shell(data: Any, config: Any) -> Shell:
     )
     return Shell(
         title=str(getattr(config, "title", None) or "CI"),
-        title_url=str(getattr(config, "titleURL", None) or "/"),
+        title_url=urls.web_link(str(getattr(config, "titleURL", None) or "/")) or "/",
         waiting=len(data.requests.waiting),
         workers_wrong=wrong,
         failing=failing,
