@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from functools import cache
 
 #: The environment variable that everything a program starts inherits.
 MARK_VARIABLE = "CI_PROCESS_MARK"
@@ -12,7 +13,8 @@ class ProcessId:
     """One process for certain: an id alone is used again after its process has ended."""
 
     pid: int
-    #: when it began: clock ticks since the start of the system on Linux, else unix seconds
+    #: when it began: clock ticks since the start of the system, and which start that was, on
+    #: Linux; else unix seconds
     started: str
 
 
@@ -28,12 +30,23 @@ def _started(pid: int) -> str | None:
         # clock would make another process of it.
         try:
             with open(f"/proc/{pid}/stat", "rb") as file:
-                return file.read().rpartition(b")")[2].split()[19].decode("ascii")
+                ticks = file.read().rpartition(b")")[2].split()[19].decode("ascii")
         except OSError:
             return None
+        return f"{ticks}@{_boot()}"
     import psutil  # costs an idle daemon memory
 
     try:
         return repr(psutil.Process(pid).create_time())
     except psutil.Error:
         return None
+
+
+@cache
+def _boot() -> str:
+    """What tells this start of the system from another one, after which numbers come again."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ProcessDone, ProcessExitedAlready
 from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
+
+from ci_common.processes.child import ChildProcess, Ended
 
 __all__ = ["GitError", "GitProgram", "without_password"]
 
 #: Longest time that one call of git may take: a first fetch of a large repository is slow.
 LONGEST_S = 3600.0
-_GRACE_S = 5.0  # between SIGTERM and SIGKILL
+_GRACE_S = 5.0  # that the output of an ended call may be held open by a shared connection
 
 #: Variables that would lead git to some other repository than ours.
 _MISLEADING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
@@ -71,9 +71,10 @@ class GitProgram:
         call = _Call(self._reactor, stdin)
         self._running.add(call)
         try:
-            encoded = [os.fsencode(arg) for arg in command]
-            self._reactor.spawnProcess(call, encoded[0], encoded, env=variables, path=cwd)
+            call.spawn(command, env=variables, cwd=cwd or os.getcwd(), with_stdin=bool(stdin))
             code = await call.ended
+        except OSError as error:
+            raise GitError(f"cannot run '{self._gitbin}': {error.strerror or error}") from error
         finally:
             self._running.discard(call)
         if code != 0:
@@ -86,17 +87,18 @@ class GitProgram:
     def stop(self) -> None:
         """End what runs now; it fails."""
         for call in list(self._running):
-            call.end()
+            call.end("TERM")
 
 
-class _Call(ProcessProtocol):
+class _Call(ChildProcess):
     """One call of git."""
 
     def __init__(self, reactor: Any, stdin: bytes) -> None:
+        super().__init__(reactor)
         self._reactor = reactor
         self._stdin = stdin
         self._limit: IDelayedCall | None = None
-        self._kill: IDelayedCall | None = None
+        self._close: IDelayedCall | None = None
         self.output: list[bytes] = []
         self.errors: list[bytes] = []
         self.overdue = False
@@ -105,10 +107,9 @@ class _Call(ProcessProtocol):
 
     def connectionMade(self) -> None:
         self._limit = self._reactor.callLater(LONGEST_S, self._too_long)
-        assert self.transport is not None
         if self._stdin:
             self.transport.write(self._stdin)
-        self.transport.closeStdin()
+            self.transport.closeStdin()
 
     def outReceived(self, data: bytes) -> None:
         self.output.append(data)
@@ -119,40 +120,21 @@ class _Call(ProcessProtocol):
     def _too_long(self) -> None:
         self._limit = None
         self.overdue = True
-        self.end()
-
-    def end(self) -> None:
-        """End the process, by force if need be."""
-        self._signal("TERM")
-        if self._kill is None:
-            self._kill = self._reactor.callLater(_GRACE_S, self._force)
-
-    def _force(self) -> None:
-        self._kill = None
-        self._signal("KILL")
-        if self.transport is not None:
-            self.transport.loseConnection()  # its own children may still hold the pipes
-
-    def _signal(self, name: str) -> None:
-        if self.transport is not None:
-            try:
-                self.transport.signalProcess(name)
-            except ProcessExitedAlready:
-                return
+        self.end("TERM")
 
     def processExited(self, reason: Failure) -> None:
         # A child of its own, such as a shared ssh connection, may hold the pipes for long.
-        if self._kill is not None and self._kill.active():
-            self._kill.cancel()
-        self._kill = self._reactor.callLater(_GRACE_S, self._force)
+        super().processExited(reason)
+        self._close = self._reactor.callLater(_GRACE_S, self.transport.loseConnection)
 
-    def processEnded(self, reason: Failure) -> None:
-        for timer in (self._limit, self._kill):
+    def program_over(self, ended: Ended) -> None:
+        self._finish(f"signal {ended.signal}" if ended.signal else int(ended.exitCode or 0))
+
+    def program_survived(self) -> None:
+        self._finish("signal 9, which it survives")
+
+    def _finish(self, code: int | str) -> None:
+        for timer in (self._limit, self._close):
             if timer is not None and timer.active():
                 timer.cancel()
-        if reason.check(ProcessDone):
-            self.ended.callback(0)
-        else:
-            signal = getattr(reason.value, "signal", None)
-            code = getattr(reason.value, "exitCode", None)
-            self.ended.callback(f"signal {signal}" if signal else int(code or 1))
+        self.ended.callback(code)

@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from ci_common.processes.tree import tree_of
 from ci_master.secrets.base import SecretProviderBase
 
 __all__ = ["SecretInPass"]
@@ -16,16 +17,26 @@ _PATIENCE_S = 60
 
 
 def run_program(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a program that asks nothing and is done within a minute. Blocks."""
-    return subprocess.run(
+    """Run a program that asks nothing and is done within a minute. Blocks.
+
+    :raises subprocess.TimeoutExpired: if it is not; it is killed with all that it started, which
+        may hold its output open.
+    """
+    with subprocess.Popen(
         command,
         env=env,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        timeout=_PATIENCE_S,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-    )
+        start_new_session=True,
+    ) as program:
+        try:
+            said, errors = program.communicate(timeout=_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            tree_of(program.pid).kill()
+            raise
+        return subprocess.CompletedProcess(command, program.returncode, said, errors)
 
 
 class SecretInPass(SecretProviderBase):

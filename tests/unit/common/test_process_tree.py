@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from ci_common.processes import tree
+from ci_common.processes import identity, tree
 from ci_common.processes.identity import MARK_VARIABLE, ProcessId, identify
 from ci_common.processes.tree import Row, SessionTree
 
@@ -198,3 +199,14 @@ def test_the_real_table_has_this_process() -> None:
     assert me is not None
     assert tree.is_running(me)
     assert not tree.is_running(ProcessId(ME, "0"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems know the time of the day")
+def test_a_process_of_another_start_of_the_system_is_another_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = identify(ME)
+    monkeypatch.setattr(identity, "_boot", lambda: "another")
+    assert before is not None
+    assert identify(ME) != before
+    assert not tree.is_running(before)
