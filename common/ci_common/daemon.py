@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from ci_common.ending import EndedEarly, Ending
 from ci_common.pidfile import AlreadyRunning, PidFile, is_alive
 from ci_common.processes.identity import MARK_VARIABLE
 from ci_common.startup import (
@@ -119,18 +120,37 @@ def run_in_foreground(
     :returns: the exit status: 1 if the start failed (``report_failed``), else 0.
     """
     adopt_starter()
-    pid_file = PidFile(Path(basedir).resolve() / pidfile)
-    try:
-        pid_file.take()
-    except (AlreadyRunning, OSError) as error:
-        return _refuse(str(error), say)
-    try:
-        loaded = load_application(basedir, tac)
-        return _run(loaded, Path.cwd() / logfile, to_stdout=to_stdout)
-    except BrokenTac as error:
-        return _refuse(str(error), say)
-    finally:
+    home = Path(basedir).resolve()
+    pid_file = PidFile(home / pidfile)
+
+    def by_force(why: str) -> None:
+        text = f"ended by force: {why}"
+        with contextlib.suppress(OSError), (home / logfile).open("a", encoding="utf-8") as log:
+            log.write(f"{text}\n")
+        say(text)
         pid_file.drop()
+
+    ending = Ending(by_force)
+    ending.install()
+    try:
+        try:
+            pid_file.take()
+        except (AlreadyRunning, OSError) as error:
+            return _refuse(str(error), say)
+        try:
+            with ending.raising():
+                loaded = load_application(basedir, tac)
+            return _run(loaded, Path.cwd() / logfile, ending, to_stdout=to_stdout)
+        except BrokenTac as error:
+            return _refuse(str(error), say)
+        except EndedEarly:
+            say("told to end while it started")
+            return 0
+        finally:
+            pid_file.drop()
+    finally:
+        if not ending.wanted:
+            ending.restore()
 
 
 def _refuse(reason: str, say: Say) -> int:
@@ -139,9 +159,10 @@ def _refuse(reason: str, say: Say) -> int:
     return 1
 
 
-def _run(loaded: LoadedApplication, log_path: Path, *, to_stdout: bool) -> int:
+def _run(loaded: LoadedApplication, log_path: Path, ending: Ending, *, to_stdout: bool) -> int:
     from twisted.application.service import IService
     from twisted.internet import reactor
+    from twisted.internet.error import ReactorNotRunning
     from twisted.python import log
 
     from ci_common.daemonlog import start_logging
@@ -150,6 +171,8 @@ def _run(loaded: LoadedApplication, log_path: Path, *, to_stdout: bool) -> int:
     service = IService(loaded.application)
 
     def start() -> None:
+        if ending.wanted:
+            return
         try:
             service.privilegedStartService()
             service.startService()
@@ -158,27 +181,19 @@ def _run(loaded: LoadedApplication, log_path: Path, *, to_stdout: bool) -> int:
             report_failed(f"the service cannot start: {type(error).__name__}: {error}")
             reactor.callLater(0, reactor.stop)
 
+    own: Any = reactor
+
+    def stop() -> None:
+        with contextlib.suppress(ReactorNotRunning):  # it stops already
+            reactor.stop()
+
+    # The reactor takes the signals when it starts; we take them back first of all.
+    reactor.callWhenRunning(ending.act_by, lambda: own.callFromThread(stop))
     reactor.callWhenRunning(start)
-    reactor.callWhenRunning(_stop_once, reactor)
+    reactor.addSystemEventTrigger("before", "shutdown", ending.begun)
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     reactor.run()
     return 1 if start_has_failed() else 0
-
-
-def _stop_once(reactor: Any) -> None:
-    """Have the first SIGTERM or SIGINT stop the reactor, and later ones change nothing."""
-
-    def stop() -> None:
-        if reactor.running and not stopping:
-            stopping.append(True)
-            reactor.stop()
-
-    stopping: list[bool] = []
-    numbers = [signal.SIGTERM, signal.SIGINT]
-    if hasattr(signal, "SIGBREAK"):  # Windows: Ctrl-Break
-        numbers.append(signal.SIGBREAK)
-    for number in numbers:
-        signal.signal(number, lambda *_: reactor.callFromThread(stop))
 
 
 def start_daemon(
@@ -284,7 +299,7 @@ def stop_daemon(
     *,
     clean: bool = False,
     wait: bool = True,
-    timeout_s: float | None = 30.0,
+    timeout_s: float | None = 75.0,
     pidfile: str = PIDFILE,
     say: Say = say,
     quiet: bool = False,

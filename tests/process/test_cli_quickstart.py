@@ -1,6 +1,7 @@
 """The demonstration: its sample project, and the whole of it with real daemons."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -77,18 +78,42 @@ def answer(port: int, path: str, wanted: Callable[[Any], bool]) -> Any:
     raise AssertionError(f"{path} is not as wanted: {found}")
 
 
-def test_a_push_is_built_and_ctrl_c_ends_everything(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    home = tmp_path / "demo"
+def started(home: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", _WITH_FREE_PORTS.format(free_port(), free_port())]
-    demo = subprocess.Popen(
+    return subprocess.Popen(
         [*command, "quickstart", "--no-pushes", str(home)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # As a shell does for what runs in the background: Ctrl-C must end it all the same.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )
+
+
+@pytest.mark.parametrize("moment", ["twistd.log", "master.cfg", "console.log", "state.sqlite"])
+@pytest.mark.parametrize("group", [False, True])
+def test_a_signal_at_any_moment_of_the_start_ends_everything(
+    tmp_path: Path, moment: str, group: bool
+) -> None:
+    home = tmp_path / "demo"
+    demo = started(home)
+    deadline = time.monotonic() + TIMEOUT_S
+    while not (home / "master" / moment).exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if group:  # the terminal's Ctrl-C reaches all
+        os.killpg(demo.pid, signal.SIGINT)
+    else:
+        demo.send_signal(signal.SIGTERM)
+    told, _ = demo.communicate(timeout=TIMEOUT_S)
+    assert demo.returncode == 0, told
+    for name in ("master", "worker1", "worker2"):
+        assert not (home / name / "twistd.pid").exists()
+
+
+def test_a_push_is_built_and_ctrl_c_ends_everything(tmp_path: Path) -> None:
+    home = tmp_path / "demo"
+    demo = started(home)
     try:
         assert demo.stdout is not None
         for line in demo.stdout:

@@ -5,7 +5,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
+from twisted.internet.defer import (
+    Deferred,
+    TimeoutError,
+    gatherResults,
+    maybeDeferred,
+    succeed,
+)
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
@@ -42,6 +48,9 @@ from ci_master.storage.store import Store
 from ci_master.wire.pb import PBPorts
 from ci_master.workers.registry import WorkerRegistry
 from ci_master.workers.transferjournal import TransferJournal
+
+#: Seconds that a part of a master may take to close: builds are cut short in ten.
+PART_S = 15.0
 
 
 class House:
@@ -248,10 +257,14 @@ class House:
         """Start no more builds; returns when none runs."""
         await self.queue.drain()
 
-    async def close(self) -> None:
-        """Stop everything, in the order that loses nothing."""
+    def hurry(self) -> None:
+        """The master is about to stop: do not wait for ever for a database that is away."""
         if hasattr(self, "store"):
             self.store.hurry()
+
+    async def close(self) -> None:
+        """Stop everything, in the order that loses nothing."""
+        self.hurry()
         for name in ("change_sources", "schedulers"):
             await self._close_part(name)
         # The queue waits for its builds, which end when their workers' connections do.
@@ -278,7 +291,9 @@ class House:
     async def _end(self, name: str, ending: Awaitable[Any]) -> None:
         """Wait for the end of a part; a failure, of a database for one, must not keep the rest."""
         try:
-            await ending
+            await to_deferred(ending).addTimeout(PART_S, self.reactor)
+        except TimeoutError:
+            self.log.error("{name} did not close in time; going on", name=name)
         except Exception as error:
             if may_pass(error):
                 self.log.error("{name} could not be closed: {error}", name=name, error=error)

@@ -6,12 +6,13 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock, TimeoutError
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from ci_common.aio import spawn, to_deferred
+from ci_common.ending import act_on
 from ci_common.faults import ConfigError, Fault
 from ci_common.lean import without_tls
 from ci_common.privacy import open_to_others
@@ -28,6 +29,9 @@ from ci_master.storage.migrate import check_version
 
 if TYPE_CHECKING:
     from ci_master.app.house import House
+
+#: Seconds that a master which stops waits for a reload under way.
+RELOAD_S = 12.0
 
 
 class BuildMaster(MultiService):
@@ -92,6 +96,8 @@ class BuildMaster(MultiService):
             self._fail(str(error))
         except CannotListenError as error:
             self._fail(refused_port(error))
+        except CancelledError:
+            self.log.info("told to end while it started")
         except Exception as error:
             self.log.failure("the master cannot start")
             self._fail(f"{type(error).__name__}: {error}")
@@ -141,10 +147,8 @@ class BuildMaster(MultiService):
 
     def _install_signals(self) -> None:
         if self._owns_process and hasattr(signal, "SIGHUP"):
-            signal.signal(signal.SIGHUP, lambda *_: self.reactor.callFromThread(self.reconfig))
-            signal.signal(
-                signal.SIGUSR1, lambda *_: self.reactor.callFromThread(self.stop_when_idle)
-            )
+            act_on(signal.SIGHUP, lambda: self.reactor.callFromThread(self.reconfig))
+            act_on(signal.SIGUSR1, lambda: self.reactor.callFromThread(self.stop_when_idle))
 
     # -- reload
 
@@ -225,19 +229,32 @@ class BuildMaster(MultiService):
             await self.house.drain()
         _stop_reactor(self.reactor)
 
+    async def _wait_for_a_reload(self) -> None:
+        """Wait until none is under way, though not for ever: a file may not come to its end."""
+        changed = self._one_change.acquire().addTimeout(RELOAD_S, self.reactor)
+        try:
+            await changed
+        except TimeoutError:
+            self.log.warn("the reload that is under way does not end; stopping all the same")
+
     def stopService(self) -> Deferred[None]:
         """Stop: running builds are ended and will be retried by the next run."""
         self._stopping = True
         return to_deferred(self._stop())
 
     async def _stop(self) -> None:
+        if self.house is not None:
+            self.house.hurry()
         if self._started is not None:
+            if not self._started.called:
+                self._started.cancel()
             await self._started
         if self._heartbeat is not None and self._heartbeat.running:
             self._heartbeat.stop()
         house, self.house = self.house, None
         if house is not None:
-            await self._one_change.run(lambda: to_deferred(house.close()))
+            await self._wait_for_a_reload()
+            await house.close()
         await super().stopService()
         self.log.info("the master has stopped")
 

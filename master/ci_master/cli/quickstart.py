@@ -6,12 +6,11 @@ and two workers. Everything runs until Ctrl-C; called again, it goes on where it
 
 import argparse
 import shutil
-import signal
 import socket
 import sys
 from pathlib import Path
 
-from ci_master.cli.demo_processes import Processes
+from ci_master.cli.demo_processes import Processes, StopRequest
 from ci_master.cli.demo_repository import Repository
 from ci_master.cli.demo_setup import WORKERS, make_master, make_worker, web_port
 from ci_master.cli.directory import TAC, whole_path
@@ -35,6 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make what is missing, start it, and wait for Ctrl-C."""
+    stop = StopRequest()
+    stop.install()
+    try:
+        return _run(options, stop)
+    except Problem:
+        if stop.wanted:  # Ctrl-C reached the programs that it had under way, too
+            print("\nstopped", flush=True)
+            return 0
+        raise
+
+
+def _run(options: argparse.Namespace, stop: StopRequest) -> int:
     home = whole_path(options.directory)
     if shutil.which("git") is None:
         raise Problem("git is not installed, and the demonstration builds a Git repository")
@@ -42,13 +53,13 @@ def run(options: argparse.Namespace) -> int:
     _make(home, repository)
     port = web_port(home / "master")
     _refuse_taken_port(port)
-    signal.signal(signal.SIGTERM, _leave)
-    with Processes(home) as processes:
+    with Processes(home, stop) as processes:
         processes.start("master", [sys.executable, "-m", "ci_master.cli.main"])
         processes.wait_for_port(port, START_TIMEOUT_S)
-        for name in WORKERS:
+        for name in WORKERS if not stop.wanted else ():
             processes.start(name, [sys.executable, "-m", "ci_worker"])
-        print(_welcome(home, port), flush=True)
+        if not stop.wanted:
+            print(_welcome(home, port), flush=True)
         return _watch(processes, repository, with_pushes=not options.no_pushes)
 
 
@@ -65,24 +76,18 @@ def _make(home: Path, repository: Repository) -> None:
 
 def _watch(processes: Processes, repository: Repository, *, with_pushes: bool) -> int:
     """Push the remaining commits one by one; return when something ends, or at Ctrl-C."""
-    try:
-        while True:
-            has_ended = processes.wait(PUSH_EVERY_S if with_pushes else None)
-            if has_ended is not None:
-                print(has_ended, file=sys.stderr)
-                return 1
-            pushed = repository.push_next()
-            with_pushes = pushed is not None
-            if pushed is not None:
-                print(f"pushed a commit: {pushed}", flush=True)
-    except KeyboardInterrupt:
-        print("\nstopping...", flush=True)
-        return 0
-
-
-def _leave(signum: int, frame: object) -> None:
-    """SIGTERM ends it as Ctrl-C does."""
-    raise KeyboardInterrupt
+    while True:
+        has_ended = processes.wait(PUSH_EVERY_S if with_pushes else None)
+        if processes.stop.wanted:
+            print("\nstopping...", flush=True)
+            return 0
+        if has_ended is not None:
+            print(has_ended, file=sys.stderr)
+            return 1
+        pushed = repository.push_next()
+        with_pushes = pushed is not None
+        if pushed is not None:
+            print(f"pushed a commit: {pushed}", flush=True)
 
 
 def _refuse_taken_port(port: int) -> None:

@@ -80,6 +80,7 @@ def check_version(url: str, basedir: str) -> None:
     check_reachable(target)
     found = _look(target)
     if found == SCHEMA_VERSION:
+        _check_writable(target)
         return
     if found is None:
         raise DatabaseUnusable(
@@ -92,6 +93,55 @@ def check_version(url: str, basedir: str) -> None:
         f"the database {show(target)} has version {found}, this ci-master needs"
         f" {SCHEMA_VERSION}; make a backup, then run 'ci-master upgrade-master {basedir}'"
     )
+
+
+def _check_writable(target: URL) -> None:
+    """Make sure that a master may write here; nothing is changed.
+
+    :raises DatabaseUnusable: with the reason, if it may not.
+    """
+    engine = one_off_engine(target)
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+            closed = _closed_tables(connection)
+            connection.rollback()
+    except DBAPIError as error:
+        if target.get_backend_name() == "sqlite" and "locked" in str(error.orig).lower():
+            return  # another program writes just now: so can we, later
+        reason = str(error.orig).strip().splitlines()
+        raise DatabaseUnusable(
+            f"the database {show(target)} cannot be written: {reason[0] if reason else error};"
+            f" {_may_write(target)}"
+        ) from error
+    finally:
+        engine.dispose()
+    if closed:
+        raise DatabaseUnusable(
+            f"the database {show(target)} cannot be written: no permission for"
+            f" {', '.join(closed[:4])}{', ...' if len(closed) > 4 else ''}; {_may_write(target)}"
+        )
+
+
+def _closed_tables(connection: Connection) -> list[str]:
+    """Tables that our role may not change."""
+    if connection.dialect.name != "postgresql":
+        return []
+    allowed = " AND ".join(
+        f"has_table_privilege(:name, '{act}')" for act in ("SELECT", "INSERT", "UPDATE", "DELETE")
+    )
+    query = text(f"SELECT {allowed}")
+    return [
+        table.name
+        for table in metadata.sorted_tables
+        if not connection.execute(query, {"name": table.name}).scalar()
+    ]
+
+
+def _may_write(target: URL) -> str:
+    if target.get_backend_name() == "sqlite":
+        return "the master's account needs to write to the file and to its directory"
+    return "the master's role needs to change all of its tables"
 
 
 def _look(target: URL) -> str | None:
@@ -107,8 +157,10 @@ def _look(target: URL) -> str | None:
                 _refuse_foreign_tables(connection, show(target))
             return found
     except DBAPIError as error:
+        # SQLite writes beside its file even to read it.
+        hint = f"; {_may_write(target)}" if "readonly" in str(error.orig) else ""
         raise DatabaseUnusable(
-            f"the database {show(target)} cannot be read: {error.orig}"
+            f"the database {show(target)} cannot be read: {error.orig}{hint}"
         ) from error
     finally:
         engine.dispose()

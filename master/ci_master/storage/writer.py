@@ -16,6 +16,9 @@ from ci_master.storage.transaction import Transaction
 
 _LONGEST_WAIT_S = 5.0
 
+#: Seconds that the end of the thread may take.
+LONGEST_JOIN_S = 20.0
+
 Batch = list[Transaction]
 
 
@@ -55,10 +58,13 @@ class Writer:
         self._stopping.set()
 
     def stop(self) -> None:
-        """End the thread once the batches handed over are done. Blocks until then."""
+        """End the thread once the batches handed over are done. Blocks until then, if not for ever:
+
+        a database that does not even refuse may keep the thread, but not the process.
+        """
         self._stopping.set()
         self._batches.put(None)
-        self._thread.join()
+        self._thread.join(LONGEST_JOIN_S)
 
     def _run(self) -> None:
         while (batch := self._batches.get()) is not None:
