@@ -264,6 +264,18 @@ class Requests:
         act.on_failure(undo)
         act.submit()
 
+    def store_claim(self, request: Request) -> None:
+        """Store that this master has a request which it works on already."""
+        values = {"claimed_by_masterid": request.claimed_by, "claimed_at": request.claimed_at}
+        self._context.store.update(schema.buildrequests, request.id, values)
+
+    def claimed_elsewhere(self, request: Request, master_id: int | None) -> None:
+        """Note who has a request by what storage says; None: it may be claimed by somebody."""
+        request.claimed_by = master_id or self._context.master_id
+        request.claimed_at = self._context.now()
+        self.waiting.pop(request.id, None)
+        self._tell(request, "claimed")
+
     def complete(
         self, ids: Iterable[int], results: int, *, collapsed_into: int | None = None
     ) -> None:

@@ -1,12 +1,11 @@
 """The one object through which the other rooms read and change what there is."""
 
-from typing import Any
+from collections.abc import Collection
 
 from sqlalchemy import Connection
 from twisted.internet.defer import succeed
 from twisted.internet.interfaces import IReactorTime
 
-from ci_common.results import worst_status
 from ci_master.data.actions import Actions
 from ci_master.data.builders import Builders, Projects
 from ci_master.data.builds import Builds, Steps
@@ -20,7 +19,6 @@ from ci_master.data.mastership import Mastership
 from ci_master.data.model import (
     Builder,
     BuilderSummary,
-    Buildset,
     ChangeSourceRow,
     CodebaseRow,
     MasterRow,
@@ -28,8 +26,8 @@ from ci_master.data.model import (
     Request,
     SchedulerRow,
     WorkerRow,
-    properties_from_json,
 )
+from ci_master.data.openwork import OpenWork
 from ci_master.data.schedulers import ChangeSources, SchedulerChanges, Schedulers
 from ci_master.data.sourcestamps import SourceStamps
 from ci_master.data.state import State
@@ -115,16 +113,39 @@ class Data:
         self.changesources.load(load.changesources)
         self.scheduler_changes.load(load.scheduler_changes)
         self.state.load(load.state)
-        for buildset in load.buildsets:
-            self.buildsets.open[buildset.id] = buildset
+        self._take(load.work)
+        me_row = self.masters[self.master_id]
+        self.context.tell(me_row.as_json, ("masters", str(self.master_id), "started"))
+
+    async def recall(
+        self, buildset_ids: Collection[int], request_ids: Collection[int]
+    ) -> list[Request]:
+        """Take into memory what storage holds as not complete, and memory has lost.
+
+        :param buildset_ids: the buildsets of those requests, and others.
+        :returns: the requests.
+        """
+        work = await self.store.read(lambda tx: OpenWork(tx, buildset_ids))
+        for buildset in work.buildsets:
+            buildset.open_requests.intersection_update(request_ids)
+        work.requests = [request for request in work.requests if request.id in request_ids]
+        return self._take(work)
+
+    def _take(self, work: OpenWork) -> list[Request]:
+        """Hold buildsets and requests in memory; those that are held already stay as they are."""
+        for buildset in work.buildsets:
+            if buildset.id not in self.buildsets.open:
+                self.buildsets.open[buildset.id] = buildset
             for stamp in buildset.sourcestamps:
                 self.sourcestamps.remember(stamp)
-        for request in load.requests:
+        new = [request for request in work.requests if request.id not in self.requests.open]
+        for request in new:
+            request.buildset = self.buildsets.open[request.buildset.id]
+            request.buildset.open_requests.add(request.id)
             self.requests.open[request.id] = request
             if not request.claimed:
                 self.requests.waiting[request.id] = request
-        me_row = self.masters[self.master_id]
-        self.context.tell(me_row.as_json, ("masters", str(self.master_id), "started"))
+        return new
 
     async def close(self) -> None:
         """Write what is still to be written; this master is not active any more."""
@@ -190,8 +211,7 @@ class _Loaded:
             (row.id, row.object_name, row.class_name, row.key, row.value_json)
             for row in loading.all_rows(tx, schema.object_state)
         ]
-        self.buildsets = self._buildsets(tx)
-        self.requests = self._requests(tx)
+        self.work = OpenWork(tx)
 
     def _builders(self, tx: Connection) -> list[Builder]:
         summaries = {
@@ -240,49 +260,3 @@ class _Loaded:
             )
             for row in loading.all_rows(tx, schema.workers)
         ]
-
-    def _buildsets(self, tx: Connection) -> list[Buildset]:
-        stamps: dict[int, list[dict[str, Any]]] = {}
-        for buildsetid, stamp in loading.stamps_of_open_buildsets(tx):
-            stamps.setdefault(buildsetid, []).append(stamp)
-        rows = loading.open_buildsets(tx)
-        parents = loading.parents_of_open_buildsets(tx)
-        return [
-            Buildset(
-                id=row.id,
-                reason=row.reason,
-                submitted_at=row.submitted_at,
-                scheduler=row.scheduler,
-                external_idstring=row.external_idstring,
-                parent_buildid=row.parent_buildid,
-                parent_relationship=row.parent_relationship,
-                rebuilt_buildid=row.rebuilt_buildid,
-                sourcestamps=stamps.get(row.id, []),
-                properties=properties_from_json(row.properties_json),
-                parent_requestid=parents.get(row.parent_buildid),
-            )
-            for row in rows
-        ]
-
-    def _requests(self, tx: Connection) -> list[Request]:
-        by_id = {buildset.id: buildset for buildset in self.buildsets}
-        found = []
-        for row in loading.requests_of_open_buildsets(tx):
-            buildset = by_id[row.buildsetid]
-            if row.complete:
-                buildset.worst = worst_status(buildset.worst, row.results)
-                continue
-            buildset.open_requests.add(row.id)
-            found.append(
-                Request(
-                    id=row.id,
-                    buildset=buildset,
-                    builderid=row.builderid,
-                    priority=row.priority,
-                    submitted_at=row.submitted_at,
-                    waited_for=row.waited_for,
-                    claimed_at=row.claimed_at,
-                    claimed_by=row.claimed_by_masterid,
-                )
-            )
-        return found

@@ -207,6 +207,11 @@ class Board:
         opened = self.open.add(slot)
         return ([], True) if opened else (newly, False)
 
+    def forget(self, slot: WorkerSlot) -> None:
+        """Let a worker be looked at for all of its builders the next time."""
+        self._seen.pop(slot, None)
+        self.open.discard(slot)
+
     def is_free(self, slot: WorkerSlot, name: str) -> bool:
         """Whether a worker can take a build of that builder now."""
         free = self._free.get(name)

@@ -31,9 +31,13 @@ class Children:
         self._by_parent: dict[int, set[int]] = {}
 
     def begin(self) -> None:
-        """Take what storage held at the start; end what is left of parents that have ended."""
+        """Take what storage held at the start."""
         for request in list(self._data.requests.open.values()):
             self.take(request)
+        self.check()
+
+    def check(self) -> None:
+        """End what is left of parents that have ended."""
         for request_id in list(self._by_parent):
             if request_id not in self._data.requests.open:
                 self.parent_ended(request_id)

@@ -7,9 +7,11 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from ci_common.aio import spawn, to_deferred
+from ci_common.faults import Refused
 from ci_master.builds.builder import Builder
 from ci_master.builds.locks import LockTable
 from ci_master.data.model import Request, WaitReason
@@ -20,7 +22,7 @@ from ci_master.queue.children import Children
 from ci_master.queue.collapse import Collapser
 from ci_master.queue.matcher import Matcher, Start
 from ci_master.queue.reasons import Reasons
-from ci_master.queue.recovery import orphans
+from ci_master.queue.recovery import Recovery
 from ci_master.queue.runs import Runs, StartBuild
 from ci_master.queue.sweep import Sweep
 from ci_master.workers.registry import WorkerRegistry
@@ -69,6 +71,9 @@ class Queue(Service):
         self.reasons = Reasons(data, self.board, self._matcher, registry, clock)
         self.reasons.is_held = lambda: self._held or self._draining
         self.children = self.reasons.children = Children(data, self.cancel)
+        self._recovery = Recovery(
+            data, active=lambda: self.runs.active.keys(), arrive=self._arrive_again
+        )
         self.sweep = Sweep(clock, self._sweep, interval_s=SWEEP_S)
         self._dirty: dict[str, None] = {}
         self._dirty_slots: dict[WorkerSlot, None] = {}
@@ -304,16 +309,27 @@ class Queue(Service):
 
     async def _sweep(self) -> None:
         """Find what no event has told, or will."""
-        lost = orphans(self._data, set(self.runs.active))
-        if lost:
-            self.log.warn("{n} requests had no build; they wait again", n=len(lost))
-            self._data.requests.unclaim([request.id for request in lost])
-        for request in self._may_start():
-            self.board.add(request)
-        for slot in self._registry:
-            self.board.slot_changed(slot)
+        try:
+            await self._recovery.run()
+        except Refused as refused:  # the database is away
+            self.log.warn("what is stored was not looked at: {reason}", reason=refused)
+        self.children.check()
+        for slot in list(self._registry):
+            self._look_again(slot)
+            await deferLater(self._clock, 0)  # a worker may have a thousand builders
         self._look_at(self.board.builders)
-        self.reasons.refresh_all_soon()
+
+    def _look_again(self, slot: WorkerSlot) -> None:
+        """Look at a worker as if nothing were known of it."""
+        self.board.forget(slot)
+        self._slot_changed(slot, None)
+
+    def _arrive_again(self, request: Request) -> None:
+        """Put a request that waits in line, should it not be there."""
+        if not self.board.waits(request) and self._may_wait(request):
+            self._arrive(request)
+        else:
+            self.reasons.refresh_soon(request)
 
     # -- reasons
 

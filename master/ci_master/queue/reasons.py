@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall
@@ -74,14 +75,9 @@ class Reasons:
         if self._timer is None:
             self._timer = self._clock.callLater(REFRESH_S, self._refresh)
 
-    def refresh_all_soon(self) -> None:
-        """Make the reasons of all waiting requests, a batch at a time."""
-        for request in list(self._data.requests.waiting.values()):
-            self.refresh_soon(request)
-
     def _refresh(self) -> None:
         self._timer = None
-        batch = [self._wanted.pop(id) for id in list(self._wanted)[:_BATCH]]
+        batch = [self._wanted.pop(id) for id in list(islice(self._wanted, _BATCH))]
         spawn(self._explain_all(batch), self.log, "finding out why requests wait")
         if self._wanted:
             self._timer = self._clock.callLater(REFRESH_S, self._refresh)

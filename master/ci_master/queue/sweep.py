@@ -14,8 +14,9 @@ from ci_common.aio import spawn
 class Sweep(Service):
     """Find work that nobody owns, one pass at a time.
 
-    A pass starts from what is stored. So it may run at any moment, or twice, with
-    the same outcome, and an event that got lost costs ``interval_s`` at most.
+    A pass starts from what is stored (:mod:`ci_master.queue.recovery`). So it may run at any
+    moment, or twice, with the same outcome, and an event that got lost costs ``interval_s`` at
+    most.
     """
 
     log = Logger()

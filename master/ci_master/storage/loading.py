@@ -1,10 +1,10 @@
 """What a master reads once, when it starts: everything that is not in a final state."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from ci_master.storage import schema, sourcestamps
 
@@ -24,37 +24,46 @@ def highest_build_numbers(tx: Connection) -> dict[int, int]:
     return {builderid: number for builderid, number in found if number is not None}
 
 
-def open_buildsets(tx: Connection) -> Sequence[Row[Any]]:
-    """Buildsets that are not complete."""
+def _open(ids: Collection[int] | None) -> ColumnElement[bool]:
+    sets = schema.buildsets.c
+    return ~sets.complete if ids is None else sets.id.in_(ids)
+
+
+def open_buildsets(tx: Connection, ids: Collection[int] | None = None) -> Sequence[Row[Any]]:
+    """Buildsets that are not complete, or those with one of these ids."""
     t = schema.buildsets
-    return tx.execute(select(t).where(~t.c.complete).order_by(t.c.id)).all()
+    return tx.execute(select(t).where(_open(ids)).order_by(t.c.id)).all()
 
 
-def parents_of_open_buildsets(tx: Connection) -> dict[int | None, int]:
+def parents_of_open_buildsets(
+    tx: Connection, ids: Collection[int] | None = None
+) -> dict[int | None, int]:
     """Build id -> id of its request, for builds that triggered buildsets not complete yet."""
     sets, b = schema.buildsets, schema.builds
-    parents = select(sets.c.parent_buildid).where(
-        ~sets.c.complete, sets.c.parent_buildid.is_not(None)
-    )
+    parents = select(sets.c.parent_buildid).where(_open(ids), sets.c.parent_buildid.is_not(None))
     found = tx.execute(select(b.c.id, b.c.buildrequestid).where(b.c.id.in_(parents)))
     return {buildid: requestid for buildid, requestid in found}
 
 
-def requests_of_open_buildsets(tx: Connection) -> Sequence[Row[Any]]:
+def requests_of_open_buildsets(
+    tx: Connection, ids: Collection[int] | None = None
+) -> Sequence[Row[Any]]:
     """All requests, also complete ones, of buildsets that are not complete."""
     t, sets = schema.buildrequests, schema.buildsets
     joined = t.join(sets, t.c.buildsetid == sets.c.id)
-    return tx.execute(select(t).select_from(joined).where(~sets.c.complete).order_by(t.c.id)).all()
+    return tx.execute(select(t).select_from(joined).where(_open(ids)).order_by(t.c.id)).all()
 
 
-def stamps_of_open_buildsets(tx: Connection) -> list[tuple[int, dict[str, Any]]]:
+def stamps_of_open_buildsets(
+    tx: Connection, ids: Collection[int] | None = None
+) -> list[tuple[int, dict[str, Any]]]:
     """Buildset id and REST source stamp, for buildsets that are not complete."""
     links, sets = schema.buildset_sourcestamps, schema.buildsets
     joined = links.join(sets, links.c.buildsetid == sets.c.id)
     query = (
         select(links.c.buildsetid, links.c.sourcestampid)
         .select_from(joined)
-        .where(~sets.c.complete)
+        .where(_open(ids))
         .order_by(links.c.id)
     )
     known: dict[int, dict[str, Any]] = {}

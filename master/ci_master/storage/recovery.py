@@ -18,7 +18,8 @@ from ci_master.storage.schema import (
     steps,
 )
 
-_CUT_OFF = "retry master restarted"
+#: The text of what was cut off.
+CUT_OFF = "retry master restarted"
 
 
 def register_master(tx: Connection, name: str, *, now: int) -> int:
@@ -51,10 +52,10 @@ def bury(tx: Connection, dead: Sequence[int], *, me: int, now: int) -> list[int]
     theirs = builds.c.masterid.in_(dead) & builds.c.complete_at.is_(None)
     abandoned = list(tx.execute(select(builds.c.id).where(theirs)).scalars())
     tx.execute(
-        update(builds).where(theirs).values(complete_at=now, results=RETRY, state_string=_CUT_OFF)
+        update(builds).where(theirs).values(complete_at=now, results=RETRY, state_string=CUT_OFF)
     )
     if abandoned:
-        _end_steps(tx, abandoned, now)
+        end_steps(tx, abandoned, now)
     tx.execute(
         update(buildrequests)
         .where(buildrequests.c.claimed_by_masterid.in_(dead) & ~buildrequests.c.complete)
@@ -69,14 +70,15 @@ def bury(tx: Connection, dead: Sequence[int], *, me: int, now: int) -> list[int]
     return abandoned
 
 
-def _end_steps(tx: Connection, build_ids: Sequence[int], now: int) -> None:
+def end_steps(tx: Connection, build_ids: Sequence[int], now: int) -> None:
+    """End the steps and logs of builds that have been cut off."""
     open_steps = steps.c.buildid.in_(build_ids) & steps.c.complete_at.is_(None)
     step_ids = list(tx.execute(select(steps.c.id).where(open_steps)).scalars())
     begun = steps.c.started_at.is_not(None)
     tx.execute(
         update(steps)
         .where(open_steps & begun)
-        .values(complete_at=now, results=RETRY, state_string=_CUT_OFF)
+        .values(complete_at=now, results=RETRY, state_string=CUT_OFF)
     )
     tx.execute(
         update(steps)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred
 
+from ci_common.faults import Refused
 from ci_common.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SUCCESS
 from ci_master.builds.locks import MasterLock, WorkerLock
 from ci_master.builds.properties import Interpolate, renderer
@@ -406,3 +407,47 @@ def test_interpolated_properties_do_not_matter_to_plain_locks(make: Any) -> None
     desk.attach()
     desk.ask("a")
     assert desk.running() == [("a", "w")]
+
+
+def test_the_pass_starts_what_memory_had_lost(make: Any) -> None:
+    desk = make({"a": {}, "b": {}}, {"w": {}})
+    out_of_line, forgotten = desk.ask("a"), desk.ask("b")
+    desk.queue.board.remove(out_of_line)
+    desk.data.requests.open.pop(forgotten.id)
+    desk.data.requests.waiting.pop(forgotten.id)
+    desk.data.buildsets.open.pop(forgotten.buildset.id)
+    desk.queue.board.remove(forgotten)
+    desk.attach()
+    assert desk.running() == []
+    desk.clock.advance(30)
+    desk.turn()
+    assert desk.running() == [("a", "w"), ("b", "w")]
+
+
+def test_the_pass_finds_a_worker_of_which_no_event_told(make: Any) -> None:
+    desk = make({"a": {}}, {"w": {}})
+    desk.attach()
+    slot = desk.registry.slots["w"]
+    slot.row.paused = True
+    slot.changed()
+    desk.ask("a")
+    slot.row.paused = False
+    desk.turn()
+    assert desk.running() == []
+    desk.clock.advance(30)
+    desk.turn()
+    assert desk.running() == [("a", "w")]
+
+
+def test_a_pass_while_the_database_is_away_looks_at_the_workers_all_the_same(make: Any) -> None:
+    desk = make({"a": {}}, {"w": {}})
+    desk.ask("a")
+
+    def away(function: Any) -> Any:
+        raise Refused(503, "the database does not answer")
+
+    desk.store.read = away
+    desk.attach()
+    desk.builds[0].end()
+    desk.clock.advance(30)
+    desk.turn()
