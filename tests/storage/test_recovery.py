@@ -272,7 +272,8 @@ def test_a_pass_reads_slices_by_an_index(desk: Desk, monkeypatch: Any) -> None:
     [
         (lambda tx: unowned.open_requests(tx, after=7, limit=9), "buildrequests_complete"),
         (lambda tx: unowned.unfinished_builds(tx, 1, limit=9), "builds_complete_at"),
-        (lambda tx: unowned.ended_buildsets(tx, limit=9), "buildrequests_of_buildset"),
+        (lambda tx: unowned.ended_buildsets(tx, limit=9), "buildrequests_complete"),
+        (lambda tx: unowned.ended_buildsets(tx, limit=9), "LIST SUBQUERY"),
         (lambda tx: unowned.ended_buildsets(tx, limit=9), "buildsets_complete"),
         (lambda tx: unowned.final_results(tx, [1]), "builds_of_request"),
     ],
