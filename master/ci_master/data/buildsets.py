@@ -183,6 +183,15 @@ class Buildsets:
         act.update(schema.buildsets, buildset.id, _ended(buildset.complete_at, buildset.worst))
         act.tell(buildset.as_json, ("buildsets", str(buildset.id), "complete"))
 
+    def end(self, buildset: Buildset) -> None:
+        """End a buildset of which all requests are complete, should nobody have done so."""
+        self._end(buildset)
+        assert buildset.complete_at is not None
+        act = self._context.transaction(f"the end of buildset {buildset.id}")
+        act.update(schema.buildsets, buildset.id, _ended(buildset.complete_at, buildset.worst))
+        act.tell(buildset.as_json, ("buildsets", str(buildset.id), "complete"))
+        act.submit()
+
     def _end(self, buildset: Buildset) -> None:
         if not buildset.complete:
             buildset.complete = True
@@ -266,15 +275,26 @@ class Requests:
 
     def store_claim(self, request: Request) -> None:
         """Store that this master has a request which it works on already."""
+        act = self._context.transaction(f"the claim of build request {request.id}")
         values = {"claimed_by_masterid": request.claimed_by, "claimed_at": request.claimed_at}
-        self._context.store.update(schema.buildrequests, request.id, values)
+        act.update(schema.buildrequests, request.id, values)
+        act.submit()
 
-    def claimed_elsewhere(self, request: Request, master_id: int | None) -> None:
-        """Note who has a request by what storage says; None: it may be claimed by somebody."""
-        request.claimed_by = master_id or self._context.master_id
-        request.claimed_at = self._context.now()
+    def found_claimed(self, request: Request, master_id: int) -> None:
+        """Note what storage says: that a master has a request. Unclaim it if that is not so."""
+        request.claimed_by, request.claimed_at = master_id, self._context.now()
         self.waiting.pop(request.id, None)
-        self._tell(request, "claimed")
+        self._context.tell(request.as_json, *_keys(request, "claimed"))
+
+    def gone(self, request: Request) -> None:
+        """Forget a request that storage has no more, as if it had been cancelled."""
+        self.open.pop(request.id, None)
+        self.waiting.pop(request.id, None)
+        request.complete, request.complete_at = True, self._context.now()
+        request.results = CANCELLED
+        request.buildset.open_requests.discard(request.id)
+        request.buildset.worst = worst_status(request.buildset.worst, CANCELLED)
+        self._context.tell(request.as_json, *_keys(request, "complete"))
 
     def complete(
         self, ids: Iterable[int], results: int, *, collapsed_into: int | None = None

@@ -11,7 +11,7 @@ from ci_master.storage.engine import may_pass
 from ci_master.storage.transaction import Group, Incomplete, Transaction
 
 #: How often the end of a thing is written anew because more of it turned out to be lost.
-_TRIES = 3
+TRIES = 3
 
 
 def conclude(
@@ -54,7 +54,7 @@ def conclude(
             thing.results = EXCEPTION
         attempt(tries - 1)
 
-    attempt(_TRIES)
+    attempt(TRIES)
 
 
 def _plain(results: int | None) -> int:

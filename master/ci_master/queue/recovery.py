@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Connection
 from twisted.logger import Logger
 
-from ci_common.results import CANCELLED, RETRY
+from ci_common.results import RETRY
+from ci_master.data.conclusion import TRIES
 from ci_master.data.model import BuildRow, Request
 from ci_master.storage import reads_builds, unowned
 from ci_master.storage.unowned import StoredRequest
@@ -48,6 +49,11 @@ class Recovery:
         await self._requests()
         await self._buildsets()
         await self._builds()
+
+    async def _all_written(self) -> None:
+        """All that was asked for is stored, or has failed, also what is tried again."""
+        for _ in range(1 + TRIES):
+            await self._data.store.transaction("what was asked for before").commit()
 
     # -- requests
 
@@ -102,7 +108,7 @@ class Recovery:
         """Look again, and mend what is still wrong."""
         data = self._data
         before = {request_id: self._state(request_id) for request_id in ids}
-        await data.store.durable()
+        await self._all_written()
         stored = await data.store.read(lambda tx: unowned.requests(tx, ids))
         building = {build.request.id for build in data.builds.running.values()}
         lost = []
@@ -121,9 +127,13 @@ class Recovery:
         requests, me = self._data.requests, self._data.master_id
         is_active = request.id in self._active()
         if row is None or row.complete:
-            if not is_active:
-                self.log.warn("request {id} was ended by somebody else", id=request.id)
-                requests.complete([request.id], CANCELLED if row is None else row.results)
+            if is_active:
+                return  # its build will end it
+            self.log.warn("request {id} was ended by somebody else", id=request.id)
+            if row is None:
+                requests.gone(request)
+            else:
+                requests.complete([request.id], row.results)
         elif row.claimed_by == request.claimed_by:
             if self._is_orphan(request, building):
                 self.log.warn("request {id} had no build; it waits again", id=request.id)
@@ -133,10 +143,10 @@ class Recovery:
             requests.store_claim(request)
         elif row.claimed_by is None or row.claimed_by == me:
             self.log.warn("request {id} was claimed by nobody who runs", id=request.id)
-            requests.claimed_elsewhere(request, row.claimed_by)
+            requests.found_claimed(request, me)
             requests.unclaim([request.id])
         else:
-            requests.claimed_elsewhere(request, row.claimed_by)
+            requests.found_claimed(request, row.claimed_by)
 
     async def _recall(self, rows: list[StoredRequest]) -> None:
         """Take up requests that memory has lost: as ended, if a build says so, or as waiting."""
@@ -165,14 +175,14 @@ class Recovery:
         suspects = await data.store.read(ended)
         if not suspects:
             return
-        await data.store.durable()
+        await self._all_written()
         still = set(suspects) & set(await data.store.read(ended))
         await data.recall({bsid for bsid in still if bsid not in data.buildsets.open}, set())
         for bsid in sorted(still):
             buildset = data.buildsets.open.get(bsid)
             if buildset is not None and not buildset.open_requests:
                 self.log.warn("buildset {id} was complete, and is told to be now", id=bsid)
-                data.buildsets.request_ended(buildset, None)
+                data.buildsets.end(buildset)
 
     # -- builds
 
@@ -186,7 +196,7 @@ class Recovery:
         suspects = self._not_running(await data.store.read(unfinished))
         if not suspects:
             return
-        await data.store.durable()
+        await self._all_written()
         still = self._not_running(set(suspects) & set(await data.store.read(unfinished)))
         for ids in _slices(still):
             now = data.context.now()
