@@ -136,11 +136,8 @@ class Results:
                     self._noise(build, log, broke)
 
     def _noise(self, build: dict[str, Any], log: dict[str, Any], broke: Broke) -> None:
-        status, body = self.master.rest.open("GET", f"/api/v2/logs/{log['logid']}/raw_inline")
-        if status != 200:
-            broke(f"log {log['logid']} cannot be read: {status}")
-            return
-        lines = body.decode().splitlines()
+        path = f"logs/{log['logid']}/contents?limit={10 * NOISY_LINES}"
+        lines = [line[1:] for line in self.master.rest.one(path)["content"].splitlines()]
         if len(lines) != log["num_lines"]:
             broke(f"log {log['logid']} says {log['num_lines']} lines, {len(lines)} come back")
         if build["results"] == SUCCESS:
