@@ -74,7 +74,7 @@ class Format:
             if isinstance(value, Deferred):
                 return ensureDeferred(self._finish(values, (key, value), rest, props, kwargs))
             values[key] = value
-        return self.text % values
+        return self._filled(values)
 
     async def _finish(
         self,
@@ -87,7 +87,17 @@ class Format:
         for key, part in rest:
             value = part.value(*context)
             values[key] = await value if isinstance(value, Deferred) else value
-        return self.text % values
+        return self._filled(values)
+
+    def _filled(self, values: dict[str, Any]) -> str:
+        try:
+            return self.text % values
+        except (TypeError, ValueError, OverflowError) as error:
+            shown = ", ".join(f"{key!r} is {value!r}" for key, value in values.items())
+            raise TypeError(
+                f"{self.text!r} cannot be filled in: {error} ({shown}); write %(...)s for what"
+                " is no number"
+            ) from error
 
 
 class _Part:

@@ -200,7 +200,16 @@ def test_a_format_is_either_refused_at_once_or_rendered(text: str) -> None:
         placeholder = Interpolate("%(prop:a:-" + text + ")s")
     except ConfigError:
         return
-    assert isinstance(rendered(placeholder), str)
+    try:
+        assert isinstance(rendered(placeholder), str)
+    except TypeError as error:  # the text closed the placeholder with a conversion for numbers
+        assert "cannot be filled in" in str(error)
+
+
+def test_a_number_conversion_of_a_text_names_the_format_and_the_value() -> None:
+    assert rendered(Interpolate("%(prop:a)d"), a=7) == "7"
+    with pytest.raises(TypeError, match=r"'%\(prop:a\)E' cannot be filled in.*'prop:a' is 'x'"):
+        rendered(Interpolate("%(prop:a)E"), a="x")
 
 
 @pytest.mark.parametrize(
