@@ -7,7 +7,9 @@ import pytest
 from ci_common.faults import ConfigError
 from ci_common.results import CANCELLED, FAILURE, RETRY, SUCCESS
 from ci_master.builds.properties import Interpolate, Secret
+from ci_master.steps.source.base import leads_out
 from ci_master.steps.source.git import Gerrit, Git, GitLab
+from ci_master.steps.source.gitnames import why_no_address, why_no_branch, why_no_revision
 from tests.fakes.builds import Ran, StepHarness
 
 URL = "https://example.org/r.git"
@@ -397,3 +399,74 @@ def test_wrong_arguments_are_faults(arguments: dict[str, Any], words: str) -> No
     with pytest.raises(ConfigError) as raised:
         Git(**{"repourl": URL, **arguments})
     assert words in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "branch",
+    ["--upload-pack=touch x", "-x", "+refs/heads/*:refs/heads/*", "a:refs/heads/b", "a b", "a\nb",
+     "a..b", "a~1", "x.lock", "/a", "a/", ".a", "a/.b", "a@{1}", "a\\b"],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["stamp", "step"])
+def test_a_branch_that_git_would_take_for_something_else_is_refused(branch: str, kind: str) -> None:
+    harness = StepHarness(stamps=[{"branch": branch if kind == "stamp" else None}])
+    ran = harness.run(Git(repourl=URL, **({"branch": branch} if kind == "step" else {})))
+    assert ran.result == FAILURE and ran.commands == []
+    assert "there is no branch" in ran.state
+
+
+@pytest.mark.parametrize(
+    "branch", ["feature/a-b", "refs/pull/1/merge", "v1.0", "HEAD", "\u00fcber"]
+)
+def test_usual_names_are_branches(branch: str) -> None:
+    assert why_no_branch(branch) == ""
+
+
+@pytest.mark.parametrize("revision", ["--orphan", "-f", "^a", "a b", "a:b", "a..b", "a\n"])
+def test_a_revision_that_is_none_is_refused(revision: str) -> None:
+    ran = StepHarness(stamps=[{"revision": revision}]).run(Git(repourl=URL))
+    assert ran.result == FAILURE and ran.commands == []
+    assert "there is no revision" in ran.state
+
+
+@pytest.mark.parametrize("revision", [SHA, "HEAD~2", "v1^{commit}", "main@{yesterday}"])
+def test_what_git_understands_is_a_revision(revision: str) -> None:
+    assert why_no_revision(revision) == ""
+
+
+@pytest.mark.parametrize("url", ["--upload-pack=x", "-x", "ext::sh -c x", "fd::3", "a\nb"])
+def test_an_address_made_of_properties_that_runs_programs_is_refused(url: str) -> None:
+    harness = StepHarness(stamps=[{"repository": url}])
+    ran = harness.run(Git(repourl=Interpolate("%(src::repository)s")))
+    assert ran.result == FAILURE and ran.commands == []
+    assert "there is no repository" in ran.state
+
+
+def test_an_address_that_is_written_out_may_name_a_helper() -> None:
+    assert why_no_address("ext::ssh host", configured=True) == ""
+    assert why_no_address("ext::ssh host", configured=False)
+    assert why_no_address("git@host:path", configured=False) == ""
+    assert why_no_address("ssh://git@[::1]/path", configured=False) == ""
+
+
+@pytest.mark.parametrize(
+    "given", [{"source_branch": "--upload-pack=x"}, {"source_git_ssh_url": "--upload-pack=x"}]
+)
+def test_what_a_merge_request_says_is_checked_before_it_is_fetched(given: dict[str, str]) -> None:
+    harness = StepHarness(
+        properties={"source_branch": "feature", "source_git_ssh_url": "git@host:fork", **given}
+    )
+    script = Script.__new__(Script)
+    script.harness = harness
+    script.patched()
+    script.clone_there(False)
+    script.emptied()
+    script.git(f"clone {URL} . --progress")
+    script.tells_revision()
+    ran = harness.run(GitLab(repourl=URL))
+    assert ran.result == FAILURE
+
+
+@pytest.mark.parametrize("subdir", ["..", "a/../../b", "/etc", "C:/x", "a\\..\\b", "\\x"])
+def test_a_patch_stays_in_the_tree(subdir: str) -> None:
+    assert leads_out(subdir)
+    assert not leads_out("src/lib") and not leads_out("a..b")

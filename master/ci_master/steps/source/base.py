@@ -111,6 +111,8 @@ class Source(ProgramsMixin, BuildStep, CompositeStepMixin):
         level, body, subdir = patch
         workdir = self.workdir
         if subdir:
+            if leads_out(subdir):
+                await self.fail(f"the patch is for {subdir[:200]!r}, which leads out of the tree")
             workdir = self.build.path_module.join(workdir, subdir)
         await self.downloadFileContentToWorker(
             ".buildbot-diff", body, abandonOnFailure=True, workdir=workdir
@@ -192,6 +194,12 @@ class Source(ProgramsMixin, BuildStep, CompositeStepMixin):
         return int(await call_override(self.run_vc, branch, revision, patch))
 
 
+def leads_out(subdir: str) -> bool:
+    """Whether a path, of whichever system, leads out of the directory that it starts in."""
+    parts = subdir.replace("\\", "/").split("/")
+    return ".." in parts or not parts[0] or ":" in parts[0] or "\0" in subdir
+
+
 async def patch_of(build: Any, stamp: Any) -> tuple[int, bytes, str] | None:
     """The patch of a source stamp: level, text and subdirectory. The text may have to be read."""
     if stamp.patch is None:
@@ -199,6 +207,8 @@ async def patch_of(build: Any, stamp: Any) -> tuple[int, bytes, str] | None:
     level, body, subdir = stamp.patch
     if body is None:
         body = await build.services.data.sourcestamps.patch_body(stamp.patchid)
+    if not isinstance(level, int):
+        raise TypeError(f"the level of patch {stamp.patchid} is {level!r}, which is no number")
     if body is None:
         raise LookupError(f"the text of patch {stamp.patchid} is not stored any more")
     return level, body.encode() if isinstance(body, str) else body, subdir

@@ -11,6 +11,7 @@ from ci_master.steps.source.base import Source
 from ci_master.steps.source.gitauth import GitAccess
 from ci_master.steps.source.gitcommand import GitCommands
 from ci_master.steps.source.gitdescribe import check_description, describe_arguments
+from ci_master.steps.source.gitnames import why_no_address, why_no_branch, why_no_revision
 
 __all__ = ["Gerrit", "Git", "GitHub", "GitLab"]
 
@@ -71,6 +72,8 @@ class Git(GitCommands, Source):
     ) -> None:
         super().__init__(mode=mode, **kwargs)
         self.repourl = repourl
+        #: written out in the configuration, and so not made of what comes from elsewhere
+        self._address_is_configured = isinstance(repourl, str)
         self.branch = branch
         self.method = method
         self.reference = reference
@@ -116,9 +119,7 @@ class Git(GitCommands, Source):
         self.revision = revision
         if self.mode == "full" and self.method is None:
             self.method = "fresh"
-        for what, value in (("branch", self.branch), ("revision", revision)):
-            if value and str(value).startswith("-"):
-                await self.fail(f"there is no {what} {value!r}: it would be an option of Git")
+        await self._check_names(self.repourl, self.branch, revision)
         await self.access.put(self)
         try:
             self.env = {**self.stay_inside(), **(self.env or {}), **self.access.environment(self)}
@@ -132,6 +133,18 @@ class Git(GitCommands, Source):
         finally:
             await self.access.remove(self)
         return SUCCESS
+
+    async def _check_names(self, url: Any, branch: Any, revision: Any = None) -> None:
+        """Fail if one of these, which may come from anybody, is none that Git may be given."""
+        address = str(url)
+        wrong = [
+            ("branch", branch, why_no_branch(str(branch))),
+            ("revision", revision, why_no_revision(str(revision)) if revision else ""),
+            ("repository", url, why_no_address(address, configured=self._address_is_configured)),
+        ]
+        for what, value, reason in wrong:
+            if reason:
+                await self.fail(f"there is no {what} {str(value)[:200]!r}: {reason}")
 
     async def _get(self) -> None:
         if self.mode == "incremental":
@@ -312,6 +325,8 @@ class GitLab(Git):
         source_url = self.build.getProperty("source_git_ssh_url", None)
         result = await super().run_vc(branch, revision if not source_branch else None, patch)
         if source_branch and source_url:
+            self._address_is_configured = False
+            await self._check_names(source_url, source_branch)
             await self.git(["fetch", source_url, source_branch])
             me = ["-c", "user.name=merge", "-c", "user.email=merge@localhost"]
             await self.git([*me, "merge", "FETCH_HEAD"])
