@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, unquote_to_bytes
 
 from ci_common.faults import Refused
 
-__all__ = ["MOST_FIELDS", "body_limit", "query_args", "read_form", "read_json"]
+__all__ = ["MOST_FIELDS", "body_limit", "query_args", "read_form", "read_json", "url_encoded"]
 
 KIB, MIB = 1024, 1024 * 1024
 
@@ -88,9 +88,13 @@ async def read_form(request: Any, in_thread: InThread) -> None:
     request.args.update(fields)
 
 
-def _url_encoded(body: bytes, _type: bytes) -> Fields:
+def url_encoded(body: bytes, _type: bytes = b"") -> Fields:
+    """The fields of a URL-encoded form or query.
+
+    :raises Refused: 400, if there are too many.
+    """
     if body.count(b"&") >= MOST_FIELDS:
-        raise Refused(400, f"the form has more than {MOST_FIELDS} fields")
+        raise Refused(400, f"there are more than {MOST_FIELDS} fields")
     fields: Fields = {}
     for field in body.split(b"&"):
         name, _, value = field.partition(b"=")
@@ -139,7 +143,7 @@ def _parts(body: bytes, delimiter: bytes) -> Iterator[bytes]:
 
 
 _READERS: dict[bytes, Callable[[bytes, bytes], Fields]] = {
-    b"application/x-www-form-urlencoded": _url_encoded,
+    b"application/x-www-form-urlencoded": url_encoded,
     b"multipart/form-data": _multipart,
 }
 

@@ -5,7 +5,6 @@ import json
 import os
 import re
 from typing import Any
-from urllib.parse import parse_qs
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -15,10 +14,11 @@ from zope.interface import implementer
 
 from ci_common.aio import spawn
 from ci_common.daemonlog import RotatedLog
+from ci_common.faults import Refused
 from ci_common.limitedlog import LimitedLog
 from ci_www.auth.policy import Policy
 from ci_www.auth.sessions import Sessions
-from ci_www.bodies import MOST_FIELDS, body_limit
+from ci_www.bodies import body_limit, url_encoded
 from ci_www.channel import WebChannel
 from ci_www.failures import log_failure
 from ci_www.hosts import Hosts, Misdirected
@@ -105,12 +105,12 @@ class WebRequest(Request):
                 raise Misdirected(400, "The address is not a path of this site.")
             if site.hosts is not None:
                 site.hosts.check(self, target)
-            found = parse_qs(query, keep_blank_values=True, max_num_fields=MOST_FIELDS)
+            found = url_encoded(query)
         except Misdirected as error:
             self._misdirected(error)
             return
-        except ValueError:
-            self._misdirected(Misdirected(400, "The query has too many arguments."))
+        except Refused as refused:
+            self._misdirected(Misdirected(refused.status, refused.reason))
             return
         self.args: dict[bytes, list[bytes]] = found
         self.process()
@@ -144,7 +144,7 @@ class WebRequest(Request):
         self.responseHeaders.removeHeader(b"server")
         for name, value in HEADERS:
             self.responseHeaders.setRawHeaders(name, [value])
-        super().render(resrc)
+        super().render(_HeadOnly(resrc) if self.method == b"HEAD" else resrc)
 
     def processingFailed(self, reason: Any) -> None:
         """A resource raised something: log it, and tell the client under which number."""
@@ -161,6 +161,32 @@ class WebRequest(Request):
         self.setHeader(b"Content-Length", b"%d" % len(body))
         self.write(body.encode())
         self.finish()
+
+
+@implementer(IResource)
+class _HeadOnly:
+    """A resource without its body: Twisted logs a line for each body that it leaves out."""
+
+    isLeaf = True
+
+    def __init__(self, resource: IResource) -> None:
+        self._resource = resource
+
+    def getChildWithDefault(self, name: bytes, request: Any) -> IResource:
+        """It is asked for no child."""
+        return self._resource
+
+    def putChild(self, path: bytes, child: IResource) -> None:
+        """It takes none."""
+        raise NotImplementedError
+
+    def render(self, request: Any) -> Any:
+        """Answer with the length of the body only."""
+        body: Any = self._resource.render(request)
+        if isinstance(body, bytes):
+            request.setHeader(b"Content-Length", b"%d" % len(body))
+            return b""
+        return body
 
 
 def _split_target(target: bytes) -> tuple[str | None, bytes]:

@@ -238,6 +238,34 @@ def test_a_malformed_head_costs_a_line_of_the_log(head: bytes) -> None:
     assert connection.transport.value().count(b"HTTP/1.1") == 1
 
 
+@pytest.mark.parametrize(
+    ("query", "args"),
+    [
+        ("", {}),
+        ("q=1&q=2&r", {b"q": [b"1", b"2"], b"r": [b""]}),
+        ("q=%C3%A9+%D9%A3&%C2%B2=", {b"q": ["é \u0663".encode()], "²".encode(): [b""]}),
+        ("q=%ff%00%zz&a;b=c%3D", {b"q": [b"\xff\0%zz"], b"a;b": [b"c="]}),
+    ],
+)
+def test_a_query_says_what_was_typed_in(query: str, args: dict[bytes, list[bytes]]) -> None:
+    seen: list[Any] = []
+
+    class Looks(Resource):
+        isLeaf = True
+
+        def render(self, request: Any) -> bytes:
+            seen.append(request.args)
+            return b"long answer"
+
+    connection = Connection()
+    connection.site.resource = Looks()
+    head = f"HEAD /?{query} HTTP/1.1\r\nHost: x\r\n\r\n"
+    connection.channel.dataReceived(head.encode())
+    assert seen == [args]
+    answer = connection.transport.value()
+    assert b"ength: 11\r\n" in answer and not answer.endswith(b"answer")
+
+
 def test_too_many_arguments_of_a_query_are_refused() -> None:
     connection = Connection()
     query = b"&".join(b"a" for _ in range(3000))
