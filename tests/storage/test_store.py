@@ -34,10 +34,11 @@ def test_work_sees_what_was_asked_for_before_it(desk: Desk) -> None:
     assert desk.run(desk.store.write(names)) == ["a"]
 
 
-def test_referred_to_rows_are_written_first_whatever_the_order(desk: Desk) -> None:
-    desk.insert(schema.builders, {"id": 1, "name": "b", "projectid": 1, "tags_json": "[]"})
-    desk.insert(t, project(1, "a"))
-    desk.settle()
+def test_referred_to_rows_of_an_act_are_written_first_whatever_the_order(desk: Desk) -> None:
+    act = desk.store.transaction("a builder of a project")
+    act.insert(schema.builders, {"id": 1, "name": "b", "projectid": 1, "tags_json": "[]"})
+    act.insert(t, project(1, "a"))
+    desk.run(act.commit())
     found = desk.run(desk.store.read(lambda tx: tx.execute(select(schema.builders)).all()))
     assert [row.projectid for row in found] == [1]
 

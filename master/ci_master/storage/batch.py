@@ -1,9 +1,24 @@
 """Many transactions carried out as one: few statements, and each fails or succeeds alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, insert, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    UniqueConstraint,
+    bindparam,
+    insert,
+    update,
+)
 from twisted.python.failure import Failure
 
 from ci_master.storage.engine import may_pass
@@ -33,6 +48,53 @@ _UPDATES: dict[tuple[str, tuple[str, ...]], Any] = {}
 
 class TwoRowsOfOneId(Exception):
     """Two rows of one id are to be inserted, so one of them has to fail."""
+
+
+class OrderMatters(Exception):
+    """Acts that cannot be written together: what becomes of one depends on what another does."""
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """What of a table's columns matters when rows of several acts are brought together."""
+
+    #: Referring column -> the table it refers to.
+    refers: Mapping[str, str]
+    #: Columns whose values may be refused because of other rows.
+    bound: frozenset[str]
+    #: Column -> whether a value can be stored in it, as far as that is certain.
+    takes: Mapping[str, Callable[[Any], bool]]
+
+
+def _rules(table: Table) -> _Rules:
+    refers = {
+        column.name: key.column.table.name
+        for column in table.columns
+        for key in column.foreign_keys
+    }
+    unique: set[str] = {column.name for column in table.columns if column.unique}
+    for constraint in table.constraints:
+        if isinstance(constraint, UniqueConstraint | PrimaryKeyConstraint):
+            unique |= {column.name for column in constraint.columns}
+    takes = {column.name: _taker(column) for column in table.columns}
+    return _Rules(refers, frozenset(unique | refers.keys()), takes)
+
+
+def _taker(column: Column[Any]) -> Callable[[Any], bool]:
+    nullable, kind = bool(column.nullable), column.type
+    if isinstance(kind, Boolean):
+        return lambda value: isinstance(value, bool) or (value is None and nullable)
+    if isinstance(kind, Integer):
+        bits = 15 if isinstance(kind, SmallInteger) else 63 if isinstance(kind, BigInteger) else 31
+        most = 2**bits
+        return lambda value: (
+            -most <= value < most if type(value) is int else value is None and nullable
+        )
+    wanted = bytes if isinstance(kind, LargeBinary) else str
+    return lambda value: isinstance(value, wanted) or (value is None and nullable)
+
+
+_RULES = {table.name: _rules(table) for table in metadata.sorted_tables}
 
 
 def carry_out(connection: Connection, batch: Sequence[Transaction]) -> None:
@@ -95,6 +157,7 @@ class _Attempt:
                     return False
             rows = Rows()
             for transaction in some:
+                rows.begin_act()
                 for op in transaction.ops:
                     rows.add(op)
             with self._connection.begin_nested():
@@ -122,18 +185,9 @@ class _Attempt:
                 self._lost[group] = self._lost.get(group, 0) + 1
 
     def _all_is_off(self, error: BaseException) -> bool:
-        """Whether nothing of this attempt is left, or will be, so that all must be tried again.
-
-        SQLite ends the transaction by itself where the disk is full. To go back to a savepoint
-        then fails as well, and that is the error that is seen.
-        """
-        seen: BaseException | None = error
-        while seen is not None:
-            if may_pass(seen):
-                return True
-            seen = seen.__context__
+        """Whether nothing of this attempt is left, or will be, so that all must be tried again."""
         driver = self._connection.connection.driver_connection
-        return getattr(driver, "in_transaction", True) is False
+        return may_pass(error) or getattr(driver, "in_transaction", True) is False
 
     def _write(self, transaction: Transaction) -> None:
         rows = Rows()
@@ -148,36 +202,65 @@ class _Attempt:
 
 
 class Rows:
-    """Inserts and updates by id, in the order asked for as far as anyone can tell.
+    """Inserts and updates by id, of one act or of several.
 
     An update of a row that is itself still waiting is merged into it. Inserts go table by
-    table, referred-to tables first, then the updates.
+    table, referred-to tables first, then the updates. That comes to the same as one act after
+    the other, or :class:`OrderMatters` is raised.
     """
 
     def __init__(self) -> None:
         self._inserts: dict[str, dict[int, dict[str, Any]]] = {}
         self._updates: dict[str, dict[int, dict[str, Any]]] = {}
         self._tables: dict[str, Table] = {}
+        self._act = 0
+        #: What acts before this one refer to, and did not add: table, id -> which act.
+        self._referred: dict[tuple[str, int], int] = {}
+
+    def begin_act(self) -> None:
+        """What is added from now on is of another act."""
+        self._act += 1
 
     def add(self, op: Insert | Update | Run) -> None:
         """Take a row to be written, or changed.
 
         :raises TwoRowsOfOneId: if a row with its id waits already.
+        :raises OrderMatters: if it cannot be written together with what other acts write.
         """
-        name = op.table.name  # type: ignore[union-attr]  # whoever calls sorts out the functions
         if isinstance(op, Insert):
-            rows = self._inserts.setdefault(name, {})
-            row_id = op.row["id"]
-            if row_id in rows:
-                raise TwoRowsOfOneId(f"{name} {row_id}")
-            rows[row_id] = _whole(name, op.row)
+            self._insert(op)
         elif isinstance(op, Update) and op.values:
-            waiting = self._inserts.get(name)
-            if waiting is not None and op.row_id in waiting:
-                waiting[op.row_id].update(op.values)
-                return
+            self._update(op)
+
+    def _insert(self, op: Insert) -> None:
+        name, row_id = op.table.name, op.row["id"]
+        rows = self._inserts.setdefault(name, {})
+        if row_id in rows:
+            raise TwoRowsOfOneId(f"{name} {row_id}")
+        rows[row_id] = _whole(name, op.row)
+        if not self._act:
+            return
+        if self._referred.get((name, row_id), self._act) != self._act:
+            raise OrderMatters(f"{name} {row_id} is referred to before it is added")
+        for column, other in _RULES[name].refers.items():
+            target = op.row.get(column)
+            if target is not None and target not in self._inserts.get(other, ()):
+                self._referred.setdefault((other, target), self._act)
+
+    def _update(self, op: Update) -> None:
+        name = op.table.name
+        rules = _RULES[name]
+        if self._act and not rules.bound.isdisjoint(op.values):
+            raise OrderMatters(f"{name} {op.row_id} changes what other rows depend on")
+        row = self._inserts.get(name, {}).get(op.row_id)
+        if row is None:
             self._tables[name] = op.table
-            self._updates.setdefault(name, {}).setdefault(op.row_id, {}).update(op.values)
+            row = self._updates.setdefault(name, {}).setdefault(op.row_id, {})
+        if self._act:
+            for column in op.values:
+                if column in row and not rules.takes[column](row[column]):
+                    raise OrderMatters(f"{name} {op.row_id}: a value may be one that is refused")
+        row.update(op.values)
 
     def flush(self, connection: Connection) -> None:
         """Write everything, in a few statements.

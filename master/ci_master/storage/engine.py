@@ -148,9 +148,20 @@ def show(url: URL) -> str:
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether a failed statement may work when tried again later: a lost connection, a lock."""
-    if not isinstance(error, DBAPIError):
-        return False
+    """Whether a failed statement may work when tried again later: a lost connection, a lock.
+
+    Where the disk is full SQLite ends the transaction by itself. To go back to a savepoint then
+    fails as well; so what went before an error counts.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, DBAPIError) and _passes(seen):
+            return True
+        seen = seen.__context__
+    return False
+
+
+def _passes(error: DBAPIError) -> bool:
     if error.connection_invalidated:
         return True
     if type(error.orig).__module__.startswith("sqlite3"):

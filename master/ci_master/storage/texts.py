@@ -15,6 +15,18 @@ def storable(text: str, most: int | None = None) -> str:
     return text if most is None or len(text) <= most else text[:most]
 
 
+def _bound(value: Any, most: int | None = None) -> str | None:
+    """A value for a column of text. Drivers differ in what else they would take for text.
+
+    :raises TypeError: if it is none.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise TypeError(f"a text is wanted, not {type(value).__name__}")
+    return storable(value, most)
+
+
 class String(TypeDecorator[str]):
     """A column of a limited length."""
 
@@ -24,7 +36,7 @@ class String(TypeDecorator[str]):
     def process_bind_param(self, value: Any, dialect: Any) -> Any:
         """What is sent to the database."""
         column: Any = self.impl  # an instance, in spite of how it is declared
-        return storable(value, column.length) if isinstance(value, str) else value
+        return _bound(value, column.length)
 
 
 class Text(TypeDecorator[str]):
@@ -35,4 +47,4 @@ class Text(TypeDecorator[str]):
 
     def process_bind_param(self, value: Any, dialect: Any) -> Any:
         """What is sent to the database."""
-        return storable(value) if isinstance(value, str) else value
+        return _bound(value)
