@@ -9,10 +9,15 @@ from typing import Any
 from twisted.internet.defer import Deferred, ensureDeferred, succeed
 from twisted.internet.task import Clock
 
+from ci_master.data.context import Context
+from ci_master.data.outbox import Outbox
 from ci_master.events.bus import Bus
 from ci_master.reporters.base import ReporterBase
+from ci_master.storage import loading, schema
+from tests.fakes.store import InstantStore
 
 URL = "http://ci.example.org/"
+NOW = 1_700_000_000
 
 STAMP = {
     "ssid": 1,
@@ -125,16 +130,34 @@ class FakeSite:
 
     def __init__(self) -> None:
         self.clock = Clock()
+        self.clock.advance(NOW)
         self.bus = Bus()
         self.master = FakeMaster()
+        self.store = InstantStore()
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what is not stored, as a new process does; the services are left to the test."""
+        store: Any = self.store
+        self.bus.recorder = None
+        outbox = Outbox(Context(store, self.bus, self.clock))
+        rows = self.store.now(lambda tx: loading.all_rows(tx, schema.reporters))
+        outbox.load(rows, self.store.now(lambda tx: loading.highest_id(tx, schema.outbox)))
+        self.data = SimpleNamespace(outbox=outbox)
 
     async def render(self, value: Any) -> Any:
         """Placeholders here are functions."""
         return value() if callable(value) else value
 
     def tell(self, row: dict[str, Any], event: str) -> None:
-        """Publish an event of a build."""
-        self.bus.publish(("builds", str(row["buildid"]), event), row)
+        """Store an event of a build, and publish it."""
+        self.tell_of(("builds", str(row["buildid"]), event), row)
+
+    def tell_of(self, key: tuple[str, ...], message: Any) -> None:
+        """Store any event that reporters tell of, and publish it."""
+        act = self.store.transaction("an event", bus=self.bus)
+        act.tell(lambda: message, key)
+        act.submit()
 
 
 class Notebook(ReporterBase):

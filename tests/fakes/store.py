@@ -76,6 +76,10 @@ class InstantStore:
         with self._connection.begin():
             return function(self._connection)
 
+    def now(self, function: Callable[[Connection], T]) -> T:
+        """What a function of the connection answers, for tests."""
+        return self._read(function)
+
     def committed(self) -> "Deferred[None]":
         return succeed(None)
 

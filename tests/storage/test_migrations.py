@@ -16,6 +16,7 @@ from ci_master.storage.migrations.versions import (
     v0002_leases,
     v0003_build_changes,
     v0004_long_builds,
+    v0005_outbox,
 )
 from ci_master.storage.schema import SCHEMA_VERSION, metadata
 
@@ -34,6 +35,7 @@ def test_the_migrations_lead_to_the_tables(database_url: str, basedir: str) -> N
             v0002_leases.upgrade()
             v0003_build_changes.upgrade()
             v0004_long_builds.upgrade()
+            v0005_outbox.upgrade()
         assert compare_metadata(context, metadata) == []
     engine.dispose()
 
@@ -124,7 +126,7 @@ def test_a_missing_file_says_how_to_make_it(basedir: str) -> None:
 
 
 def test_the_version_is_that_of_the_last_migration() -> None:
-    assert v0004_long_builds.revision == SCHEMA_VERSION
+    assert v0005_outbox.revision == SCHEMA_VERSION
 
 
 def _set_version(url: str, basedir: str, version: str) -> None:

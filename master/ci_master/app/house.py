@@ -212,6 +212,9 @@ class House:
             for name in builder.workernames:
                 configured[name].append(ids[builder.name])
         await data.workers.sync(configured)
+        data.outbox.keep_only(
+            name for name, one in config.services.items() if hasattr(type(one), "reported_kinds")
+        )
         await data.schedulers.sync([str(name) for name in config.schedulers])
         await data.changesources.sync([str(source.name) for source in config.change_sources])
 

@@ -122,7 +122,10 @@ class Buildsets:
             act.tell_then(request.as_json, *_keys(request, "new"))
         if not requests:
             act.after_commit(lambda: self._end(buildset))
-            act.tell_then(buildset.as_json, ("buildsets", str(buildset.id), "complete"))
+            ended = _ended(now, buildset.worst)
+            act.tell_then(
+                lambda: {**buildset.as_json(), **ended}, ("buildsets", str(buildset.id), "complete")
+            )
         await act.commit()
         return buildset.id, {request.builderid: request.id for request in requests}
 

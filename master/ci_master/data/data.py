@@ -28,6 +28,7 @@ from ci_master.data.model import (
     WorkerRow,
 )
 from ci_master.data.openwork import OpenWork
+from ci_master.data.outbox import Outbox
 from ci_master.data.schedulers import ChangeSources, SchedulerChanges, Schedulers
 from ci_master.data.sourcestamps import SourceStamps
 from ci_master.data.state import State
@@ -65,6 +66,7 @@ class Data:
         self.steps = Steps(context)
         self.logs = Logs(context)
         self.test_results = TestResults(context)
+        self.outbox = Outbox(context)
         #: Ids of builds that the last run of this master left unfinished; now ended as RETRY.
         self.abandoned_builds: list[int] = []
         self._mastership: Mastership | None = None
@@ -95,7 +97,9 @@ class Data:
         if mastership is not None and lease is not None:
             self._mastership = mastership
             mastership.begin(lease)
-            await store.learn_ids()  # the former master may have gone on until just now
+        if lease is not None or self.abandoned_builds:
+            # The former master may have gone on until just now, and its builds were ended.
+            await store.learn_ids()
         load = await store.read(_Loaded)
         self.masters.update((row.id, row) for row in load.masters)
         self.projects.load(load.projects)
@@ -113,6 +117,7 @@ class Data:
         self.changesources.load(load.changesources)
         self.scheduler_changes.load(load.scheduler_changes)
         self.state.load(load.state)
+        self.outbox.load(load.reporters, load.last_event)
         self._take(load.work)
         me_row = self.masters[self.master_id]
         self.context.tell(me_row.as_json, ("masters", str(self.master_id), "started"))
@@ -212,6 +217,8 @@ class _Loaded:
             for row in loading.all_rows(tx, schema.object_state)
         ]
         self.work = OpenWork(tx)
+        self.reporters = loading.all_rows(tx, schema.reporters)
+        self.last_event = loading.highest_id(tx, schema.outbox)
 
     def _builders(self, tx: Connection) -> list[Builder]:
         summaries = {

@@ -1,7 +1,7 @@
 """The in-memory event bus: who asked for a kind of event is called when it happens."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.logger import Logger
 
@@ -27,6 +27,16 @@ class Subscription:
             remove()
 
 
+class Recorder(Protocol):
+    """Stores events together with what they tell of."""
+
+    def wants(self, key: Key) -> bool:
+        """Whether an event is to be stored."""
+
+    def record(self, act: Any, key: Key, message: Message) -> None:
+        """Add an event to a transaction."""
+
+
 class Bus:
     """Tells events to listeners, in the order in which they are published.
 
@@ -40,6 +50,8 @@ class Bus:
     def __init__(self) -> None:
         #: Number of the event published last; the first one is 1.
         self.seq = 0
+        #: What has events stored that nobody may miss.
+        self.recorder: Recorder | None = None
         # Listeners by length of the key and its first segment (None: any first segment).
         self._buckets: dict[tuple[int, str | None], dict[object, tuple[Pattern, Listener]]] = {}
         self._all: dict[object, AllListener] = {}

@@ -1,26 +1,49 @@
-"""The base of all reporters: hears events, has reports made of them, and sends those."""
+"""The base of all reporters: has reports made of events, and sends them, none left out.
 
-from collections.abc import Hashable, Iterable, Sequence
+What reporters tell of (builds that begin and end, buildsets and requests that end, workers that
+are missing) is stored together with what it tells of, in the outbox, and each reporter keeps a
+cursor in storage: see :mod:`ci_master.reporters.feed`. So a report outlives a stop, a ``kill -9``
+and a receiver that is away. It is sent at least once; a report that was sent twice has the same
+``id`` both times. Other events are told of while the reporter runs, and as far as there is room.
+"""
+
+import hashlib
+import json
+import random
+import uuid
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.logger import Logger
 
 from ci_common.aio import call_override, settle
+from ci_common.retry import retry_wait_s
 from ci_master.data.faults import configFault
+from ci_master.data.outbox import KEPT_S, KINDS, kind_of
 from ci_master.data.service import BuildbotService
 from ci_master.events.bus import Key, Message, Subscription
 from ci_master.reporters.deferring import deferring
+from ci_master.reporters.delivery import Delivery, Item
+from ci_master.reporters.feed import Feed
 from ci_master.reporters.interfaces import IReportGenerator
-from ci_master.reporters.lanes import Lanes
-from ci_master.reporters.sending import Undelivered
+from ci_master.reporters.sending import Undelivered, may_pass
 
 ENCODING = "utf-8"
 
-#: So many events may wait in a reporter whose receiver is slow.
+#: So many events a reporter holds in memory; of the outbox it reads more when there is room.
 MOST_WAITING = 1000
 #: When a reporter stops, a report under way gets so much time to end.
 GRACE_S = 5.0
+#: After a failure that may pass the next try comes within so many seconds at most.
+LONGEST_WAIT_S = 120.0
+#: A report that failed so often while the receiver took others is given up.
+MOST_TRIES = 20
+#: An event that is not stored is tried so often.
+TRIES_UNSTORED = 5
+
+#: Arguments with these words in their names are not looked at to recognise a reporter.
+_SECRET = ("password", "passwd", "secret", "token", "auth", "key", "header")
 
 
 class ReporterBase(BuildbotService):
@@ -28,6 +51,11 @@ class ReporterBase(BuildbotService):
 
     A subclass overrides :meth:`sendMessage`, and usually ``_create_default_generators``. Events
     that concern one build request are reported in the order in which they happened.
+
+    A report that could not be sent for a reason that may pass (``sendMessage`` raised
+    :class:`~ci_master.reporters.sending.TryAgain`, or an error of the network) is tried again,
+    after longer and longer waits, for three days at most. One that the receiver refuses
+    (:class:`~ci_master.reporters.sending.Undelivered`) is dropped, and the log says so.
 
     :param generators: what makes the reports; default: as the reporter's class says.
     :param name: default: the name of the class, and those of the generators.
@@ -39,7 +67,10 @@ class ReporterBase(BuildbotService):
     generators: Sequence[Any] = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._lanes: Lanes | None = None
+        self._delivery: Delivery | None = None
+        self._feed: Feed | None = None
+        self._failing = False
+        self._took_at = 0.0  # when the receiver last took something
         self._subscriptions: list[Subscription] = []
         if kwargs.get("name") is None and self.name is None:
             self.name = self._made_up_name(kwargs.get("generators"))
@@ -96,14 +127,27 @@ class ReporterBase(BuildbotService):
         return super().startService()
 
     def stopService(self) -> Deferred[Any]:
-        """Listen no more, and forget what waits; fires when the reports under way have ended."""
+        """Listen no more; fires when the reports under way have ended. What waits is stored."""
         self._deafen()
-        lanes, self._lanes = self._lanes, None
+        delivery, self._delivery = self._delivery, None
+        feed, self._feed = self._feed, None
         stopped = maybeDeferred(super().stopService)
-        if lanes is None:
+        if delivery is None or feed is None:
             return stopped
-        closing = lanes.close(GRACE_S)
-        return stopped.addCallback(lambda _: closing)
+        feed.stop()
+        closing = delivery.close(GRACE_S)
+
+        def closed(_: object) -> None:
+            feed.close()
+            if delivery.held:
+                self.log.warn(
+                    "reporter {name} stops with {count} events not reported; they will be when "
+                    "it runs again",
+                    name=self.name,
+                    count=delivery.held,
+                )
+
+        return stopped.addCallback(lambda _: closing).addCallback(closed)
 
     def sendMessage(self, reports: list[dict[str, Any]]) -> Any:
         """Send what the generators made of one event. To be overridden."""
@@ -111,55 +155,142 @@ class ReporterBase(BuildbotService):
 
     # -- events
 
+    @property
+    def reported_kinds(self) -> set[tuple[str, str]]:
+        """The kinds of stored events that the generators want."""
+        patterns = [tuple(key) for one in self.generators for key in one.wanted_event_keys]
+        return {kind for kind in KINDS for pattern in patterns if _may_match(pattern, kind)}
+
     def _listen(self) -> None:
         self._deafen()
-        if self._lanes is None:
-            self._lanes = Lanes(self.site.clock, f"reporter {self.name}", most=MOST_WAITING)
+        outbox, clock = self.site.data.outbox, self.site.clock
+        row = outbox.join(str(self.name), self._destination_hash(), self.reported_kinds)
+        if self._delivery is None:
+            self._delivery = Delivery(clock, self._attempt, self._told, most=MOST_WAITING)
+            self._feed = Feed(outbox, row, self._delivery, clock, self._item_of)
         wanted = {tuple(k): None for one in self.generators for k in one.wanted_event_keys}
-        bus = self.site.bus
         # A pattern that is covered by another would have an event reported twice.
         for pattern in wanted:
-            if not any(_covers(other, pattern) for other in wanted if other != pattern):
-                self._subscriptions.append(bus.subscribe(pattern, self._got_event))
+            if kind_of(pattern) is None and not any(
+                _covers(other, pattern) for other in wanted if other != pattern
+            ):
+                self._subscriptions.append(self.site.bus.subscribe(pattern, self._got_event))
+
+    def _destination_hash(self) -> str:
+        """What tells the receiver of the reports, so that a reporter is known by another name."""
+        parts = {
+            key: value
+            for key, value in [*enumerate(self.service_args), *self.service_kwargs.items()]
+            if key != "generators" and not any(word in str(key).lower() for word in _SECRET)
+        }
+        kind = f"{type(self).__module__}.{type(self).__qualname__}"
+        text = json.dumps([kind, sorted((str(key), _plain(one)) for key, one in parts.items())])
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def _deafen(self) -> None:
         subscriptions, self._subscriptions = self._subscriptions, []
         for subscription in subscriptions:
             subscription.stop()
 
-    def _got_event(self, key: Key, message: Message) -> None:
-        generators = [one for one in self.generators if _wants(one, key)]
-        if generators and self._lanes is not None:
-            self._lanes.put(_lane(key, message), lambda: self._report(generators, key, message))
+    def _item_of(self, event: Any) -> Item | None:
+        """What is to be told of a stored event, if anything."""
+        if not any(_wants(one, event.key) for one in self.generators):
+            return None
+        group = _group(event.key, event.message)
+        return Item(event.id, event.key, event.message, event.at, group)
 
-    async def _report(self, generators: Sequence[Any], key: Key, message: Message) -> None:
+    def _got_event(self, key: Key, message: Message) -> None:
+        """Tell of an event that is not stored."""
+        if kind_of(key) is not None or self._delivery is None:
+            return
+        item = Item(None, key, message, self.site.clock.seconds(), _group(key, message))
+        if not self._delivery.put(item):
+            self.log.warn(
+                "reporter {name} has {count} events waiting already: {event} is dropped",
+                name=self.name,
+                count=self._delivery.held,
+                event=_in_words(key, message),
+            )
+
+    def _told(self, item: Item) -> None:
+        if item.id is not None and self._feed is not None:
+            self._feed.finished(item.id)
+
+    async def _attempt(self, item: Item) -> float | None:
+        """Tell of an event; gives the seconds until the next try, None if there is none."""
+        event = _in_words(item.key, item.message)
         try:
-            reports = []
-            for generator in generators:
-                made = await settle(generator.generate(self.master, self, key, message))
-                if made is not None:
-                    reports.append(made)
+            reports = await self._reports_of(item)
             if reports:
                 await call_override(self.sendMessage, reports)
         except CancelledError:
             self.log.warn(
                 "reporter {name} was stopped before it had reported {event}",
                 name=self.name,
-                event=_told(key, message),
+                event=event,
             )
-        except Undelivered as error:
+            raise
+        except Exception as error:
+            if may_pass(error):
+                return self._next_try(item, event, error)
+            if isinstance(error, Undelivered):
+                refused = "reporter {name} could not report {event}: {error}"
+                self.log.error(refused, name=self.name, event=event, error=error)
+            else:
+                broke = "reporter {name} failed to report {event}"
+                self.log.failure(broke, name=self.name, event=event)
+            return None
+        if reports:
+            self._took_at = self.site.clock.seconds()
+            if self._failing:
+                self._failing = False
+                self.log.info("reporter {name} works again", name=self.name)
+        return None
+
+    async def _reports_of(self, item: Item) -> list[dict[str, Any]]:
+        reports = []
+        for number, generator in enumerate(self.generators):
+            if not _wants(generator, item.key):
+                continue
+            made = await settle(generator.generate(self.master, self, item.key, item.message))
+            if made is not None:
+                made.setdefault("id", self._report_id(item.key, number))
+                reports.append(made)
+        return reports
+
+    def _report_id(self, key: Key, number: int) -> str:
+        """The same for the same report, whenever it is made; another one for any other."""
+        place = getattr(self.master.config, "buildbotURL", "")
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{place}#{self.name}/{'/'.join(key)}/{number}"))
+
+    def _next_try(self, item: Item, event: str, error: Exception) -> float | None:
+        """After a failure that may pass: the seconds to wait, or None to give up."""
+        now = self.site.clock.seconds()
+        tries = item.tries + 1
+        hopeless = (
+            now - item.at > KEPT_S
+            or (tries >= MOST_TRIES and now - self._took_at < LONGEST_WAIT_S)
+            or (item.id is None and tries >= TRIES_UNSTORED)
+        )
+        if hopeless:
             self.log.error(
-                "reporter {name} could not report {event}: {error}",
+                "reporter {name} could not report {event}: {error} (tried {tries} times)",
                 name=self.name,
-                event=_told(key, message),
+                event=event,
+                error=error,
+                tries=tries,
+            )
+            return None
+        if not self._failing:
+            self._failing = True
+            self.log.warn(
+                "reporter {name} could not report {event} yet, and tries again: {error}",
+                name=self.name,
+                event=event,
                 error=error,
             )
-        except Exception:
-            self.log.failure(
-                "reporter {name} failed to report {event}",
-                name=self.name,
-                event=_told(key, message),
-            )
+        # The first wait is below 2 s, the fourth below 16 s.
+        return retry_wait_s(tries + 1, random.random, LONGEST_WAIT_S)
 
 
 def _makes_reports(generator: Any) -> bool:
@@ -192,13 +323,27 @@ def _wants(generator: Any, key: Key) -> bool:
     return any(_matches(pattern, key) for pattern in generator.wanted_event_keys)
 
 
-def _lane(key: Key, message: Message) -> Hashable:
+def _may_match(pattern: Sequence[str | None], kind: tuple[str, str]) -> bool:
+    first, last = kind
+    return len(pattern) == 3 and pattern[0] in (None, first) and pattern[2] in (None, last)
+
+
+def _plain(value: Any) -> Any:
+    """A value of the configuration as far as it is plain data."""
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, Mapping):
+        return sorted((str(key), _plain(one)) for key, one in value.items())
+    return value if value is None or isinstance(value, str | int | float) else ""
+
+
+def _group(key: Key, message: Message) -> Hashable:
     """What must stay in order: events of one build request, else those of one thing."""
     request = message.get("buildrequestid")
     return key[:2] if request is None else request
 
 
-def _told(key: Key, message: Message) -> str:
+def _in_words(key: Key, message: Message) -> str:
     """An event in words."""
     if "number" in message and "builderid" in message:
         what = f"build {message['number']} of builder {message['builderid']}"

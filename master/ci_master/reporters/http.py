@@ -14,17 +14,18 @@ from ci_master.reporters.deferring import deferring
 from ci_master.reporters.generators.build import BuildStartEndStatusGenerator
 from ci_master.reporters.message import MessageFormatterFunction
 from ci_master.reporters.posting import Poster
-from ci_master.reporters.sending import TryAgain, Undelivered, with_retries
+from ci_master.reporters.sending import TryAgain, Undelivered
 
-#: "Too many requests": like an error of the server, it may go away.
-_TOO_MANY = 429
+#: "Request Timeout", "Too Early", "Too Many Requests": like errors of the server, they may pass.
+_LATER = (408, 425, 429)
 
 
 class HttpStatusPush(ReporterBase):
     """Posts reports to a web server as JSON.
 
     Where nobody chose generators, these are the builds that begin and end. What cannot be
-    delivered for want of a connection, or because the server failed, is tried a few times.
+    delivered for want of a connection, or because the server failed, is tried again for three
+    days. A report is sent at least once, and each time with the same ``Idempotency-Key``.
 
     :param serverUrl: where to post to.
     :param auth: user and password; each may be a secret.
@@ -39,6 +40,10 @@ class HttpStatusPush(ReporterBase):
     name = "HttpStatusPush"
 
     _poster: Poster | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._taken: set[Any] = set()  # ids of reports of an event of which others were not taken
+        super().__init__(*args, **kwargs)
 
     def checkConfig(
         self,
@@ -105,27 +110,31 @@ class HttpStatusPush(ReporterBase):
 
     @deferring
     async def sendMessage(self, reports: list[dict[str, Any]]) -> None:
-        """Post the body of each report."""
+        """Post the body of each report; those that the server took before are left out."""
         for report in reports:
-            await self.post(report["body"])
+            if report.get("id") not in self._taken:
+                await self.post(report["body"], report.get("id"))
+                self._taken.add(report.get("id"))
+        self._taken.difference_update(report.get("id") for report in reports)
 
-    async def post(self, body: Any) -> None:
+    async def post(self, body: Any, report_id: str | None = None) -> None:
         """Post something as JSON.
 
-        :raises Undelivered: if the server did not take it.
+        :param report_id: goes with it as ``Idempotency-Key``, so that the server can tell that it
+            had it before.
+        :raises TryAgain: if the server could not be reached, or failed.
+        :raises Undelivered: if it refused it.
         """
         url, headers = await self._destination()
+        if report_id is not None:
+            headers["Idempotency-Key"] = f'"{report_id}"'
         text = json.dumps(body, default=str).encode()
-
-        async def attempt() -> None:
-            if self._poster is None:
-                self._poster = Poster(self.site.clock, *self._how)
-            code, answer = await self._poster.post(url, text, headers)
-            if not self.is_status_2xx(code):
-                kind = TryAgain if code >= 500 or code == _TOO_MANY else Undelivered
-                raise kind(f"{url} answered {code}: {answer[:300]}")
-
-        await with_retries(self.site.clock, attempt)
+        if self._poster is None:
+            self._poster = Poster(self.site.clock, *self._how)
+        code, answer = await self._poster.post(url, text, headers)
+        if not self.is_status_2xx(code):
+            kind = TryAgain if code >= 500 or code in _LATER else Undelivered
+            raise kind(f"{url} answered {code}: {answer[:300]}")
 
     async def _destination(self) -> tuple[str, dict[str, str]]:
         """Where to post to, and the headers; secrets are looked up each time, and may change."""

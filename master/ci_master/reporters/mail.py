@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from email.message import EmailMessage
+from email.utils import format_datetime
 from typing import Any
 
 from zope.interface import implementer
@@ -18,7 +20,7 @@ from ci_master.reporters.addresses import (
     parse_address,
     split_addresses,
 )
-from ci_master.reporters.base import ENCODING, ReporterBase
+from ci_master.reporters.base import ENCODING, MOST_WAITING, ReporterBase
 from ci_master.reporters.deferring import deferring
 from ci_master.reporters.generators.build import BuildStatusGenerator
 from ci_master.reporters.generators.worker import WorkerMissingGenerator
@@ -32,7 +34,7 @@ from ci_master.reporters.mailtext import (
     encodable,
     usual_subject,
 )
-from ci_master.reporters.sending import Undelivered, with_retries
+from ci_master.reporters.sending import TryAgain, Undelivered
 from ci_master.reporters.utils import merge_reports_prop, merge_reports_prop_take_first
 
 #: Printable ASCII without the colon.
@@ -74,6 +76,10 @@ class MailNotifier(ReporterBase):
     :param smtpPort: default 25.
     :param dumpMailsToLog: whether all messages are written to the master's log.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._unreached: dict[str, list[str]] = {}  # by Message-ID, of what is tried again
+        super().__init__(*args, **kwargs)
 
     def checkConfig(
         self,
@@ -180,10 +186,18 @@ class MailNotifier(ReporterBase):
             merge_reports_prop(reports, "logs"),
         )
         recipients = self.processRecipients(found, message, wanted=worker is not None)
-        if recipients:
-            await call_override(self.sendMail, message, recipients)
-        else:
+        if not recipients:
             self.log.info("nobody wants the message {subject!r}", subject=message["Subject"])
+            return
+        report_id = merge_reports_prop_take_first(reports, "id")
+        if report_id is not None and "Message-ID" not in message:
+            # The same whenever it is sent, so that a reader can tell that it came twice.
+            message["Message-ID"] = f"<{report_id}@{self._sender().domain.strip('[]')}>"
+        if "Date" not in message:
+            message["Date"] = format_datetime(
+                datetime.fromtimestamp(self.site.clock.seconds(), UTC)
+            )
+        await call_override(self.sendMail, message, recipients)
 
     @deferring
     async def createEmail(
@@ -316,10 +330,16 @@ class MailNotifier(ReporterBase):
             str(await render(self.relayhost)), self.smtpPort, user, password,
             use_tls=self.useTls, use_smtps=self.useSmtps,
         )  # fmt: skip
-        mailing = Mailing(self._sender().bare, list(recipients), text)
-        clock = self.site.clock
+        # Whom an earlier try reached gets the message no second time.
+        message_id = message["Message-ID"]
+        left = self._unreached.pop(message_id, recipients)
+        mailing = Mailing(self._sender().bare, [one for one in recipients if one in left], text)
         try:
-            await with_retries(clock, lambda: mailing.attempt(clock, relay))
+            await mailing.attempt(self.site.clock, relay)
+        except TryAgain:
+            if message_id is not None and len(self._unreached) < MOST_WAITING:
+                self._unreached[message_id] = mailing.recipients
+            raise
         finally:
             for address, why in mailing.refused.items():
                 self.log.warn(

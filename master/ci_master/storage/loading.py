@@ -14,6 +14,11 @@ def all_rows(tx: Connection, table: Any) -> Sequence[Row[Any]]:
     return tx.execute(select(table).order_by(table.c.id)).all()
 
 
+def highest_id(tx: Connection, table: Any) -> int:
+    """The id of the newest row of a table; 0 if it is empty."""
+    return int(tx.execute(select(func.coalesce(func.max(table.c.id), 0))).scalar_one())
+
+
 def highest_build_numbers(tx: Connection) -> dict[int, int]:
     """Builder id -> number of its newest build."""
     b = schema.builds

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from ci_common.results import CANCELLED, RETRY
+from ci_master.storage import outbox
 from ci_master.storage.logchunks import close_gaps, with_gaps
 from ci_master.storage.schema import (
     builder_masters,
@@ -56,6 +57,7 @@ def bury(tx: Connection, dead: Sequence[int], *, me: int, now: int) -> list[int]
     )
     if abandoned:
         end_steps(tx, abandoned, now)
+        outbox.add_ends(tx, abandoned, now)
     tx.execute(
         update(buildrequests)
         .where(buildrequests.c.claimed_by_masterid.in_(dead) & ~buildrequests.c.complete)

@@ -492,5 +492,31 @@ test_results = Table(
     Index("test_results_of_set", "test_result_setid"),
 )
 
+# Events that reporters have still to tell. The newest row stays, so that no id is used again.
+outbox = Table(
+    "outbox",
+    metadata,
+    _id(),
+    Column("key", String(255), nullable=False),  # parts joined by "/"
+    Column("at", BigInteger, nullable=False),
+    Column("message_json", Text, nullable=False),
+)
+
+# How far each reporter has come.
+reporters = Table(
+    "reporters",
+    metadata,
+    _id(),
+    Column("name", String(512), nullable=False, unique=True),
+    Column("destination", String(64), nullable=False),  # a hash
+    Column("wanted_json", Text, nullable=False, default="[]"),  # [[first, last part of keys], ...]
+    Column("cursor", Integer, nullable=False),  # it has looked at all events up to it
+    Column(
+        "pending_json", Text, nullable=False, default="[]"
+    ),  # ids of those that it has still to tell
+    Column("left_at", BigInteger),  # since when it is not configured
+    Column("absences_json", Text, nullable=False, default="[]"),  # [[first, last id, since], ...]
+)
+
 #: The migration that brings a database to these tables.
-SCHEMA_VERSION = "0004"
+SCHEMA_VERSION = "0005"

@@ -5,7 +5,7 @@ count of its lines: each is one :class:`Transaction`. It is stored whole or not 
 told of it before it is stored, and whoever asked for it learns what became of it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection, Table
@@ -219,15 +219,20 @@ class Transaction:
         """
         if self._bus is None:
             raise ValueError(f"no bus was given for {self.about}")
+        self._record(self._bus, message, keys)
         wanted = tuple(key for key in keys if self._bus.wants(key))
         if wanted:
             self._followers.append((wanted, message()))
 
     def tell_then(self, message: Callable[[], Message], *keys: Key) -> None:
-        """The same, but the message is made when it is stored: for what changes only then."""
+        """The same, but the message is made when it is stored: for what changes only then.
+
+        What reporters get of it is as it is now.
+        """
         if self._bus is None:
             raise ValueError(f"no bus was given for {self.about}")
         bus = self._bus
+        self._record(bus, message, keys)
 
         def publish() -> None:
             wanted = [key for key in keys if bus.wants(key)]
@@ -237,6 +242,14 @@ class Transaction:
                     bus.publish(key, made)
 
         self._followers.append(publish)
+
+    def _record(self, bus: Bus, message: Callable[[], Message], keys: Iterable[Key]) -> None:
+        """Have events stored with the rest that reporters must not miss."""
+        recorder = bus.recorder
+        if recorder is not None:
+            for key in keys:
+                if recorder.wants(key):
+                    recorder.record(self, key, message())
 
     def on_failure(self, callback: Callable[[Failure], None]) -> None:
         """Call back in the reactor if it could not be stored."""

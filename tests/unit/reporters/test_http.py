@@ -8,7 +8,12 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from ci_common.faults import ConfigError
+from ci_master.reporters.generators.build import (
+    BuildStartEndStatusGenerator,
+    BuildStatusGenerator,
+)
 from ci_master.reporters.http import HttpStatusPush
+from ci_master.reporters.message import MessageFormatterFunction
 from tests.fakes.reporters import FakeSite, build
 from tests.unit.reporters.noting import noted
 
@@ -50,7 +55,8 @@ class HttpStatusPushTests(SynchronousTestCase):
         url, body, headers = self.poster.posts[0]
         self.assertEqual(url, "https://example.org/x")
         self.assertEqual(body["builder"]["name"], "linux")
-        self.assertEqual(headers, {"Content-Type": "application/json"})
+        self.assertEqual(headers.pop("Content-Type"), "application/json")
+        self.assertEqual(list(headers), ["Idempotency-Key"])
 
     def test_login_and_headers_are_filled_in_for_each_post(self) -> None:
         words = iter(["one", "two"])
@@ -72,6 +78,21 @@ class HttpStatusPushTests(SynchronousTestCase):
             self.site.tell(row, "finished")
         self.assertEqual(len(self.poster.posts), 4)
         self.assertIn("https://example.org/x answered 404: well", texts[0])
+
+    def test_a_report_is_posted_again_with_its_key_and_without_those_that_were_taken(self) -> None:
+        whole = MessageFormatterFunction(lambda context: context["build"]["number"], "json")
+        generators = [
+            BuildStatusGenerator(message_formatter=whole),
+            BuildStartEndStatusGenerator(start_formatter=whole, end_formatter=whole),
+        ]
+        self.start(generators=generators)
+        self.poster.codes = [200, 503, 200]
+        self.site.tell(self.site.master.add(build()), "finished")
+        self.site.clock.pump([1.0] * 5)
+        keys = [headers["Idempotency-Key"] for _, _, headers in self.poster.posts]
+        self.assertEqual(len(keys), 3)
+        self.assertEqual(keys[1], keys[2])
+        self.assertNotEqual(keys[0], keys[1])
 
     def test_connections_end_with_the_service(self) -> None:
         reporter = self.start()

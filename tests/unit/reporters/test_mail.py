@@ -78,7 +78,7 @@ class MailTests(SynchronousTestCase):
     def test_a_missing_worker_is_told_to_whom_it_names_only(self) -> None:
         reporter = self.start(sendToInterestedUsers=False, extraRecipients=["all@example.org"])
         worker = {"name": "w1", "last_connection": "noon", "notify": ["ann@example.org"]}
-        self.site.bus.publish(("workers", "1", "missing"), worker)
+        self.site.tell_of(("workers", "1", "missing"), worker)
         ((message, recipients),) = reporter.posted
         self.assertEqual(recipients, ["ann@example.org", "all@example.org"])
         self.assertEqual(message["Subject"], "Tea: worker w1 is missing")
