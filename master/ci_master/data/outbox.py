@@ -175,7 +175,9 @@ class Outbox:
         if row is None:
             row_id = self._context.store.next_id(schema.reporters)
             row = ReporterRow(row_id, name, destination, kinds, self.last_id)
-            self._context.store.insert(schema.reporters, {"id": row_id, **row.values()})
+            act = self._context.transaction(f"reporter {name}")
+            act.insert(schema.reporters, {"id": row_id, **row.values()})
+            act.submit()
         else:
             if row.left_at is not None:
                 left_at, row.left_at = row.left_at, None
@@ -209,7 +211,9 @@ class Outbox:
                     self._store(row)
             elif name not in configured and now - row.left_at > KEPT_S:
                 del self._rows[name]
-                self._context.store.execute(partial(rows.forget, reporter_id=row.id))
+                act = self._context.transaction(f"that reporter {name} is gone")
+                act.run(partial(rows.forget, reporter_id=row.id))
+                act.submit()
         self._count()
 
     def save(self, row: ReporterRow) -> None:
@@ -219,10 +223,14 @@ class Outbox:
         done = min((one.done for one in self._rows.values()), default=self.last_id)
         if done - self._trimmed >= _TRIMMED_TOGETHER:
             self._trimmed = done
-            self._context.store.execute(partial(rows.trim, done=done))
+            act = self._context.transaction("the outbox without what is told")
+            act.run(partial(rows.trim, done=done))
+            act.submit()
 
     def _store(self, row: ReporterRow) -> None:
-        self._context.store.update(schema.reporters, row.id, row.values())
+        act = self._context.transaction(f"how far reporter {row.name} has come")
+        act.update(schema.reporters, row.id, row.values())
+        act.submit()
 
     def _count(self) -> None:
         present = [row for row in self._rows.values() if row.left_at is None]

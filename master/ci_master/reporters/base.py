@@ -33,6 +33,8 @@ ENCODING = "utf-8"
 
 #: So many events a reporter holds in memory; of the outbox it reads more when there is room.
 MOST_WAITING = 1000
+#: So many reports are under way side by side.
+AT_ONCE = 8
 #: When a reporter stops, a report under way gets so much time to end.
 GRACE_S = 5.0
 #: After a failure that may pass the next try comes within so many seconds at most.
@@ -69,7 +71,8 @@ class ReporterBase(BuildbotService):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._delivery: Delivery | None = None
         self._feed: Feed | None = None
-        self._failing = False
+        self._failures = 0  # in a row
+        self._paused_until = 0.0
         self._took_at = 0.0  # when the receiver last took something
         self._subscriptions: list[Subscription] = []
         if kwargs.get("name") is None and self.name is None:
@@ -166,7 +169,9 @@ class ReporterBase(BuildbotService):
         outbox, clock = self.site.data.outbox, self.site.clock
         row = outbox.join(str(self.name), self._destination_hash(), self.reported_kinds)
         if self._delivery is None:
-            self._delivery = Delivery(clock, self._attempt, self._told, most=MOST_WAITING)
+            self._delivery = Delivery(
+                clock, self._attempt, self._told, most=MOST_WAITING, at_once=AT_ONCE
+            )
             self._feed = Feed(outbox, row, self._delivery, clock, self._item_of)
         wanted = {tuple(k): None for one in self.generators for k in one.wanted_event_keys}
         # A pattern that is covered by another would have an event reported twice.
@@ -219,6 +224,9 @@ class ReporterBase(BuildbotService):
     async def _attempt(self, item: Item) -> float | None:
         """Tell of an event; gives the seconds until the next try, None if there is none."""
         event = _in_words(item.key, item.message)
+        paused_s = self._paused_until - self.site.clock.seconds()
+        if paused_s > 0:
+            return paused_s
         try:
             reports = await self._reports_of(item)
             if reports:
@@ -242,8 +250,8 @@ class ReporterBase(BuildbotService):
             return None
         if reports:
             self._took_at = self.site.clock.seconds()
-            if self._failing:
-                self._failing = False
+            if self._failures:
+                self._failures, self._paused_until = 0, 0.0
                 self.log.info("reporter {name} works again", name=self.name)
         return None
 
@@ -266,7 +274,7 @@ class ReporterBase(BuildbotService):
     def _next_try(self, item: Item, event: str, error: Exception) -> float | None:
         """After a failure that may pass: the seconds to wait, or None to give up."""
         now = self.site.clock.seconds()
-        tries = item.tries + 1
+        tries = item.tries = item.tries + 1
         hopeless = (
             now - item.at > KEPT_S
             or (tries >= MOST_TRIES and now - self._took_at < LONGEST_WAIT_S)
@@ -281,14 +289,17 @@ class ReporterBase(BuildbotService):
                 tries=tries,
             )
             return None
-        if not self._failing:
-            self._failing = True
+        self._failures += 1
+        if self._failures == 1:
             self.log.warn(
                 "reporter {name} could not report {event} yet, and tries again: {error}",
                 name=self.name,
                 event=event,
                 error=error,
             )
+        if self._failures % AT_ONCE == 0:  # the receiver takes nothing at all: leave it in peace
+            wait_s = retry_wait_s(self._failures // AT_ONCE + 1, random.random, LONGEST_WAIT_S)
+            self._paused_until = now + wait_s
         # The first wait is below 2 s, the fourth below 16 s.
         return retry_wait_s(tries + 1, random.random, LONGEST_WAIT_S)
 

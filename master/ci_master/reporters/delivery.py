@@ -140,7 +140,6 @@ class Delivery:
             self.held -= 1
             self._done(item)
         elif not self._closed:
-            item.tries += 1
             self._resting[item.group] = self._clock.callLater(wait_s, self._rested, item.group)
 
     def _rested(self, group: Hashable) -> None:
