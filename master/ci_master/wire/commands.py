@@ -32,7 +32,7 @@ class CommandReceiver(Callee):
         for key, value in args.items():
             remote: _RemoteWriter | _RemoteReader
             if isinstance(value, FileWriter | DirectoryWriter):
-                remote = _RemoteWriter(value)
+                remote = _RemoteWriter(value, lambda: self.on_broken())
             elif isinstance(value, FileReader):
                 remote = _RemoteReader(value)
             else:
@@ -116,8 +116,10 @@ def _shown(value: Any, most: int) -> str:
 class _RemoteWriter(Callee):
     """A file or a directory that a worker sends."""
 
-    def __init__(self, file: FileWriter | DirectoryWriter) -> None:
+    def __init__(self, file: FileWriter | DirectoryWriter, on_problem: Callable[[], None]) -> None:
         self._file: FileWriter | DirectoryWriter | None = file
+        self._on_problem = on_problem
+        self._has_problem = False
 
     def release(self, *, drop: bool) -> None:
         """The command is over."""
@@ -126,10 +128,22 @@ class _RemoteWriter(Callee):
             file.abandon()
 
     def remote_write(self, data: bytes | str) -> Deferred[None]:
-        """Add bytes."""
+        """Add bytes.
+
+        That they cannot be written is no answer: a stock worker that gets an error here never
+        ends its command. It is interrupted; whoever asked for the file is told by the file.
+        """
         if not isinstance(data, bytes | str):
             raise Misuse(f"write: {type(data).__name__} are no bytes")
-        return _answered(self._open.write, data if isinstance(data, bytes) else data.encode())
+        file = self._open
+        written = file.write(data if isinstance(data, bytes) else data.encode())
+        return written.addErrback(self._not_written)
+
+    def _not_written(self, failure: Failure) -> None:
+        failure.trap(TransferError)
+        if not self._has_problem:
+            self._has_problem = True
+            self._on_problem()
 
     def remote_close(self) -> Deferred[None]:
         """All bytes have come."""

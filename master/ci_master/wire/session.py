@@ -192,7 +192,7 @@ class PBSession:
 
     def _stop_broken(self, builder: str, command_id: str) -> None:
         """Nobody listens to a command any more: it shall not go on."""
-        asked = self.interrupt_command(builder, command_id, "its updates could not be taken")
+        asked = self.interrupt_command(builder, command_id, "what it sends cannot be taken")
         asked.addErrback(self._not_stopped)
 
     def _not_stopped(self, failure: Failure) -> None:

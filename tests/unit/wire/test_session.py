@@ -291,3 +291,21 @@ def test_a_worker_that_wants_to_go_is_sent_home_when_idle() -> None:
     perspective.callRemote("shutdown")
     connection.carry()
     assert bot.said[-1] == "shutdown" and desk.bench.slot.graceful
+
+
+def test_what_cannot_be_written_interrupts_the_command_and_is_no_answer(tmp_path: Path) -> None:
+    """A stock worker that gets an error as answer to a write never ends its command."""
+    desk, bot = Desk(), FakeBot()
+    connection, _ = desk.attach(bot)
+    (tmp_path / "file").write_bytes(b"")
+    now: Any = maybeDeferred
+    file = FileWriter(str(tmp_path / "file" / "below"), in_thread=now)
+    desk.session.start_command("b", "7", "uploadFile", {"writer": file}, Sink())
+    connection.carry()
+    worker = bot.builders["b"]
+    for _ in range(3):
+        answer = outcome(worker.args["writer"].callRemote("write", b"abc"))
+        connection.carry()
+        assert answer == [None]
+    assert worker.calls[1:] == [("interrupt", "7", "what it sends cannot be taken")]
+    assert "Not a directory" in file.problem

@@ -14,7 +14,9 @@ _HELPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.-]*::")
 
 def why_no_branch(name: str) -> str:
     """Why this cannot be a branch, a tag or another reference; empty if it can."""
-    if name.startswith(("-", "+", "/")):
+    if name.startswith("-"):
+        return "it would be an option of Git"
+    if name.startswith(("+", "/")):
         return f"it begins with '{name[0]}'"
     found = _NO_BRANCH.search(name)
     return f"{found.group()!r} cannot be in a name of Git's" if found else ""
@@ -22,7 +24,9 @@ def why_no_branch(name: str) -> str:
 
 def why_no_revision(text: str) -> str:
     """Why this cannot name a commit, as ``HEAD~2`` or an object id do; empty if it can."""
-    if text.startswith(("-", "+", "^")):
+    if text.startswith("-"):
+        return "it would be an option of Git"
+    if text.startswith(("+", "^")):
         return f"it begins with '{text[0]}'"
     found = _NO_REVISION.search(text)
     return f"{found.group()!r} cannot be in a revision" if found else ""
