@@ -19,6 +19,9 @@ from ci_common.aio import to_deferred
 from ci_master.builds.loglimit import LimitedWriter, Writer
 from ci_master.secrets.redaction import RedactingStream, Redactor
 
+#: Observers get lines; one that is longer, in characters, comes to them in parts.
+LONGEST_LINE = 1024 * 1024
+
 LogCallback = Callable[[str | None, str | None], Any]
 
 
@@ -172,8 +175,11 @@ class Log:
             text = self._partial.pop(stream, "") + text
         if not text.endswith("\n"):
             cut = text.rfind("\n") + 1
-            self._partial[stream] = text[cut:]
-            text = text[:cut]
+            if len(text) - cut > LONGEST_LINE:
+                text += "\n"
+            else:
+                self._partial[stream] = text[cut:]
+                text = text[:cut]
         if text:
             self._deliver(stream, text)
 

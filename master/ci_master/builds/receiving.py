@@ -14,6 +14,13 @@ from ci_master.builds.log import Log, StreamLog
 from ci_master.builds.rendering import started
 from ci_master.builds.watchdog import Watchdog
 
+#: Output that a step keeps in memory, in bytes: beyond it, its command fails.
+MOST_COLLECTED = 256 * 1024 * 1024
+
+
+class OutputTooLong(Exception):
+    """A command wrote more than a step may keep in memory."""
+
 
 class Receiving:
     """The part of a remote command that takes updates. Each is looked at once."""
@@ -39,6 +46,8 @@ class Receiving:
     _out: list[str]
     _err: list[str]
     _full: list[Log]
+    _collected = 0
+    _has_unknown_log = False
     _watchdog: Watchdog | None = None
 
     def _receive(self, updates: list[dict[Any, Any]]) -> Deferred[None] | None:
@@ -86,13 +95,13 @@ class Receiving:
     def addStdout(self, data: str | bytes) -> None:
         """Text of the standard output; overrides call the original."""
         if self.collectStdout:
-            self._out.append(self._text(data))
+            self._collect(self._out, data)
         self._to_stdio("o", data)
 
     def addStderr(self, data: str | bytes) -> None:
         """Text of the standard error; overrides call the original."""
         if self.collectStderr:
-            self._err.append(self._text(data))
+            self._collect(self._err, data)
         self._to_stdio("e", data)
 
     def addHeader(self, data: str | bytes) -> None:
@@ -117,11 +126,23 @@ class Receiving:
             self.useLog(made, close, logname)
         known = self.logs.get(logname)
         if known is None:
-            self.logger.warn("{command}: text for unknown log {name}", command=self, name=logname)
+            if not self._has_unknown_log:  # there may be as many as the worker likes
+                self._has_unknown_log = True
+                name = logname[:80]
+                self.logger.warn("{command}: text for unknown log {name}", command=self, name=name)
             return
         known.append("o" if isinstance(known, StreamLog) else "", data)
         if not known.writer.has_room:
             self._full.append(known)
+
+    def _collect(self, parts: list[str], data: str | bytes) -> None:
+        self._collected += len(data)
+        if self._collected > MOST_COLLECTED:
+            raise OutputTooLong(
+                f"the program wrote more than {MOST_COLLECTED} bytes, and the step keeps its "
+                "output in memory; let it write to a file"
+            )
+        parts.append(self._text(data))
 
     def _text(self, data: str | bytes) -> str:
         if isinstance(data, str):

@@ -7,6 +7,7 @@ from typing import Any
 from ci_common.aio import call_override
 from ci_common.filenames import shown, why_unusable
 from ci_common.results import CANCELLED, FAILURE, SKIPPED, SUCCESS, worst_status
+from ci_master.builds.buildstep import BuildStepFailed
 from ci_master.builds.commandmixin import found_files, mode_of
 from ci_master.builds.composite import CompositeStepMixin
 from ci_master.builds.faults import configFault
@@ -23,6 +24,21 @@ class _UploadStep(TransferStep):
     name = "upload"
     url: Any
     urlText: Any
+    #: as written in the configuration
+    masterdest_given: Any
+
+    async def destination_of(self, path: str) -> str:
+        """Where it goes on the master.
+
+        Properties, which may come from anybody who can push a branch, do not lead upwards: where
+        ``masterdest`` has placeholders, ``..`` has to be written beside them.
+        """
+        text = getattr(self.masterdest_given, "fmtstring", path)
+        upwards = ".." in path.replace("\\", "/").split("/")
+        if "\0" in path or (upwards and ".." not in text.replace("\\", "/").split("/")):
+            self.descriptionDone = [f"the properties make {path[:200]!r} of 'masterdest'"]
+            raise BuildStepFailed
+        return self.on_master(path)
 
     async def _show_url(self, destination: str) -> None:
         if self.url is not None:
@@ -64,7 +80,7 @@ class FileUpload(_UploadStep):
         self.check_mode(mode)
         super().__init__(workdir=workdir, **kwargs)
         self.workersrc = workersrc
-        self.masterdest = masterdest
+        self.masterdest = self.masterdest_given = masterdest
         self.maxsize = maxsize
         self.blocksize = blocksize
         self.mode = mode
@@ -75,7 +91,7 @@ class FileUpload(_UploadStep):
     async def run(self) -> int:
         """Copy it."""
         self.checkWorkerHasCommand("uploadFile")
-        destination = self.on_master(self.masterdest)
+        destination = await self.destination_of(self.masterdest)
         self.tell_what("uploading", "uploaded", os.path.basename(self.workersrc))
         await self._show_url(destination)
         writer = FileWriter(destination, self.maxsize, self.mode)
@@ -120,7 +136,7 @@ class DirectoryUpload(_UploadStep):
             configFault(f"'compress' is {compress!r}", "write None, 'gz' or 'bz2'")
         super().__init__(workdir=workdir, **kwargs)
         self.workersrc = workersrc
-        self.masterdest = masterdest
+        self.masterdest = self.masterdest_given = masterdest
         self.maxsize = maxsize
         self.blocksize = blocksize
         self.compress = compress
@@ -130,7 +146,7 @@ class DirectoryUpload(_UploadStep):
     async def run(self) -> int:
         """Copy it."""
         self.checkWorkerHasCommand("uploadDirectory")
-        destination = self.on_master(self.masterdest)
+        destination = await self.destination_of(self.masterdest)
         self.tell_what("uploading", "uploaded", os.path.basename(self.workersrc))
         await self._show_url(destination)
         writer = DirectoryWriter(destination, self.maxsize, self.compress)
@@ -181,7 +197,7 @@ class MultipleFileUpload(_UploadStep, CompositeStepMixin):
             configFault(f"'compress' is {compress!r}", "write None, 'gz' or 'bz2'")
         super().__init__(workdir=workdir, **kwargs)
         self.workersrcs = workersrcs
-        self.masterdest = masterdest
+        self.masterdest = self.masterdest_given = masterdest
         self.maxsize = maxsize
         self.blocksize = blocksize
         self.glob = glob
@@ -202,7 +218,7 @@ class MultipleFileUpload(_UploadStep, CompositeStepMixin):
         self.checkWorkerHasCommand("uploadDirectory")
         self.checkWorkerHasCommand("uploadFile")
         self.checkWorkerHasCommand("stat")
-        destination = self.on_master(self.masterdest)
+        destination = await self.destination_of(self.masterdest)
         log = await self.addLog("stdio")
         names = self.workersrcs if isinstance(self.workersrcs, list) else [self.workersrcs]
         sources = await self._expanded(names) if self.glob else names

@@ -262,3 +262,17 @@ def test_progress_observers_count() -> None:
     observer = OutputProgressObserver("output")
     observed(observer)
     assert observer.length == len("h\none\ntwo\nbad\n")
+
+
+def test_observers_get_an_endless_line_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ci_master.builds.log.LONGEST_LINE", 10)
+    log, writer = stream_log()
+    heard = Recorder()
+    log.subscribe(heard)
+    for _ in range(5):
+        log.addStdout("abcd")
+    log.addStdout("\n")
+    log.finish()
+    assert heard.heard[0] == ("o", "abcdabcdabcd\n")
+    assert "".join(text or "" for _, text in heard.heard) == "abcdabcdabcd\nabcdabcd\n"
+    assert writer.stdout == "abcd" * 5 + "\n"

@@ -1,5 +1,6 @@
 """Remote commands: what they keep of what the worker sends, and how they end."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 
 from ci_common.results import CANCELLED, EXCEPTION, FAILURE, RETRY, SUCCESS
+from ci_master.builds.receiving import OutputTooLong
 from ci_master.builds.remotecommand import (
     LoggedRemoteCommand,
     RemoteCommand,
@@ -201,3 +203,27 @@ def test_defaults_of_programs_are_those_of_the_protocol(name: str) -> None:
 
 def test_the_older_name_still_works() -> None:
     assert LoggedRemoteCommand is RemoteCommand
+
+
+def test_output_that_would_fill_the_memory_fails_its_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ci_master.builds.receiving.MOST_COLLECTED", 10)
+    command = RemoteCommand("shell", {}, collectStdout=True)
+    command.addStdout("12345")
+    with pytest.raises(OutputTooLong, match="let it write to a file"):
+        command.addStdout("678901")
+    assert command.stdout == "12345"
+
+
+def test_a_flood_of_unknown_logs_is_told_once() -> None:
+    harness = StepHarness()
+    told: list[Any] = []
+    expected = harness.expect("shell")
+    for number in range(50):
+        expected.log(f"log{number}", "text")
+    expected.rc(0)
+    command = RemoteCommand("shell", {})
+    command.logger = SimpleNamespace(warn=lambda text, **fields: told.append(fields["name"]))  # type: ignore[assignment]
+    harness.run(running(command))
+    assert told == ["log0"]

@@ -108,6 +108,24 @@ def test_half_a_file_is_never_seen(harness: StepHarness, tmp_path: Path) -> None
     assert os.listdir(tmp_path) == ["got"]
 
 
+@pytest.mark.parametrize("branch", ["..", "a/../../b", "..\\x", "a\0b"])
+@pytest.mark.parametrize("kind", [FileUpload, DirectoryUpload, MultipleFileUpload])
+def test_properties_do_not_lead_upwards(branch: str, kind: Any) -> None:
+    harness = StepHarness(properties={"where": branch})
+    more = {"workersrcs" if kind is MultipleFileUpload else "workersrc": "a"}
+    ran = harness.run(kind(masterdest=Interpolate("got/%(prop:where)s/out"), **more))
+    assert ran.result == FAILURE and ran.commands == []
+    assert "the properties make" in ran.state
+
+
+def test_what_is_written_out_may_lead_upwards(harness: StepHarness, tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    harness.master.basedir = str(tmp_path / "sub")
+    harness.expect("uploadFile").upload(b"content")
+    harness.run(FileUpload(workersrc="a", masterdest=Interpolate("../%(prop:x)s")))
+    assert (tmp_path / "y").read_bytes() == b"content"
+
+
 def test_a_stopped_upload_is_cancelled(harness: StepHarness) -> None:
     harness.expect("uploadFile").hangs()
     ran = harness.start(FileUpload(workersrc="a", masterdest="got"))
