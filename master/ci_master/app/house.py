@@ -49,8 +49,10 @@ from ci_master.wire.pb import PBPorts
 from ci_master.workers.registry import WorkerRegistry
 from ci_master.workers.transferjournal import TransferJournal
 
-#: Seconds that a part of a master may take to close: builds are cut short in ten.
+#: Seconds that a part of a master may take to close: builds are cut short in ten. What writes may
+#: take longer: a locked SQLite file is waited for 15 seconds at each of the last tries.
 PART_S = 15.0
+WRITING_S = 30.0
 
 
 class House:
@@ -283,7 +285,8 @@ class House:
     async def _close_part(self, name: str) -> None:
         part = getattr(self, name, None)
         if part is not None:
-            await self._end(name, part.close())
+            limit_s = WRITING_S if name in ("data", "store") else PART_S
+            await self._end(name, part.close(), limit_s)
 
     def _disowned(self, name: str) -> Deferred[Any]:
         service = getattr(self, name, None)
@@ -291,10 +294,10 @@ class House:
             return succeed(None)
         return maybeDeferred(service.disownServiceParent)
 
-    async def _end(self, name: str, ending: Awaitable[Any]) -> None:
+    async def _end(self, name: str, ending: Awaitable[Any], limit_s: float = PART_S) -> None:
         """Wait for the end of a part; a failure, of a database for one, must not keep the rest."""
         try:
-            await to_deferred(ending).addTimeout(PART_S, self.reactor)
+            await to_deferred(ending).addTimeout(limit_s, self.reactor)
         except TimeoutError:
             self.log.error("{name} did not close in time; going on", name=name)
         except Exception as error:

@@ -86,13 +86,18 @@ class Store:
             self._last_tries = self._clock.callLater(LAST_TRIES_S, self._writer.give_up)
 
     async def close(self) -> None:
-        """Write what waits, then disconnect."""
+        """Write what waits, then disconnect; also if that wait is cancelled."""
         self.hurry()
-        while self._writer is not None and (self._busy or self._waiting):
-            self._hand_over()
-            idle: Deferred[None] = Deferred()
-            self._idle.append(idle)
-            await idle
+        try:
+            while self._writer is not None and (self._busy or self._waiting):
+                self._hand_over()
+                idle: Deferred[None] = Deferred()
+                self._idle.append(idle)
+                await idle
+        finally:
+            self._disconnect()
+
+    def _disconnect(self) -> None:
         self._closed = True
         never_written, self._waiting = self._waiting, []
         for transaction in never_written:  # the store was never opened
