@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, delete, event, select, update
+from sqlalchemy import Connection, Engine, delete, event, select, update
 from twisted.internet.defer import ensureDeferred, gatherResults
 
 from ci_common.results import CANCELLED, FAILURE, RETRY, SKIPPED, SUCCESS
@@ -296,3 +296,28 @@ def test_the_queries_have_an_index(tmp_path: Path, read: Any, index: str) -> Non
 
     assert index in desk.run(desk.store.read(plan))
     desk.close()
+
+
+def test_a_start_takes_the_same_number_of_statements_however_much_waits(tmp_path: Path) -> None:
+    def statements(waiting: int) -> int:
+        desk = Desk(f"sqlite:///{tmp_path}/{waiting}.sqlite", str(tmp_path))
+        desk.run(desk.data.builders.sync([BuilderSpec("b1")]))
+        for number in range(waiting):
+            stamp = {**STAMP, "revision": f"r{number}"}
+            desk.run(desk.data.buildsets.add(builderids=[1], sourcestamps=[stamp]))
+        desk.crash()
+        asked: list[str] = []
+
+        def hear(*given: Any) -> None:
+            asked.append(given[2])
+
+        event.listen(Engine, "before_cursor_execute", hear)
+        try:
+            desk.open()
+        finally:
+            event.remove(Engine, "before_cursor_execute", hear)
+        assert len(desk.data.requests.waiting) == waiting
+        desk.close()
+        return len(asked)
+
+    assert statements(30) == statements(2)

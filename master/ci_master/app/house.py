@@ -16,6 +16,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
 from ci_common.aio import to_deferred
+from ci_common.collector import loading_for_good
 from ci_common.processes.records import FILE, ProcessRecords
 from ci_master.app.builders import (
     builder_specs,
@@ -124,7 +125,8 @@ class House:
         self.data = Data(self.store, self.bus, self.reactor)
         me = identity.me
         mastership = Mastership(self.store, self.reactor, identity, lost)
-        await self.data.open(f"{me.host}:{me.directory}", mastership)
+        with loading_for_good():
+            await self.data.open(f"{me.host}:{me.directory}", mastership)
         note_token(identity)
         await deferToThread(self.records.end_leftovers, self._say_from_thread)
         if self.data.abandoned_builds:

@@ -71,15 +71,8 @@ def stamps_of_open_buildsets(
         .where(_open(ids))
         .order_by(links.c.id)
     )
-    known: dict[int, dict[str, Any]] = {}
-    found = []
-    for buildsetid, ssid in tx.execute(query).all():
-        if ssid not in known:
-            stamp = sourcestamps.get(tx, ssid)
-            assert stamp is not None  # the reference is checked
-            known[ssid] = stamp
-        found.append((buildsetid, known[ssid]))
-    return found
+    known = sourcestamps.of_buildsets(tx, _open(ids))
+    return [(buildsetid, known[ssid]) for buildsetid, ssid in tx.execute(query)]
 
 
 def decoded(text: str) -> Any:

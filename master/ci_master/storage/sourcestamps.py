@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import ColumnElement, Connection, insert, select
 
-from ci_master.storage.schema import patches
+from ci_master.storage.schema import buildset_sourcestamps, buildsets, patches
 from ci_master.storage.schema import sourcestamps as t
 
 _WITH_PATCH = select(
@@ -42,6 +42,21 @@ def get(tx: Connection, ssid: int) -> dict[str, Any] | None:
     """The stamp with this id as REST dict."""
     found = tx.execute(_WITH_PATCH.where(t.c.id == ssid)).first()
     return None if found is None else as_json(found._mapping)
+
+
+def of_buildsets(tx: Connection, wanted: ColumnElement[bool]) -> dict[int, dict[str, Any]]:
+    """Stamp id -> REST dict, of the stamps of many buildsets. One statement.
+
+    :param wanted: which buildsets, as a condition of their columns.
+    """
+    links = buildset_sourcestamps
+    ids = (
+        select(links.c.sourcestampid)
+        .select_from(links.join(buildsets, links.c.buildsetid == buildsets.c.id))
+        .where(wanted)
+    )
+    found = tx.execute(_WITH_PATCH.where(t.c.id.in_(ids)))
+    return {row.id: as_json(row._mapping) for row in found}
 
 
 def patch_body(tx: Connection, patchid: int) -> bytes | None:

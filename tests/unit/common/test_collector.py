@@ -1,0 +1,22 @@
+"""Loading without collections of cyclic garbage."""
+
+import gc
+
+import pytest
+
+from ci_common.collector import loading_for_good
+
+
+def test_nothing_is_collected_meanwhile_and_what_was_made_is_left_out_later() -> None:
+    before = gc.get_freeze_count()
+    with loading_for_good():
+        assert not gc.isenabled()
+        made = [[number] for number in range(1000)]
+    assert gc.isenabled() and gc.get_freeze_count() >= before + len(made)
+    gc.unfreeze()
+
+
+def test_collections_go_on_after_a_failure() -> None:
+    with pytest.raises(ValueError, match="away"), loading_for_good():
+        raise ValueError("away")
+    assert gc.isenabled()
