@@ -13,6 +13,9 @@ from typing import Any
 
 from twisted.spread import pb
 
+#: an empty dictionary, as it is sent
+_NO_KEYWORDS = [b"dictionary"]
+
 
 class Misuse(pb.Error):
     """A call that the protocol does not have; the text says what is wrong with it."""
@@ -52,10 +55,11 @@ def answer(target: Any, prefix: str, broker: Any, message: Any, args: Any, kw: A
     if method is None:
         raise pb.NoSuchMethod(f"No such method: {name[:80]}")
     given = readable(broker, args)
-    named = readable(broker, kw)
+    named = {} if kw == _NO_KEYWORDS else readable(broker, kw)
     if not isinstance(given, tuple | list) or not isinstance(named, dict):
         raise Misuse(f"{name}: the arguments are no list and dictionary")
-    named = {text_of(key): value for key, value in named.items()}
+    if named:
+        named = {text_of(key): value for key, value in named.items()}
     check_arguments(method, name, len(given), named)
     return broker.serialize(method(*given, **named))
 

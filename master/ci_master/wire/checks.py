@@ -47,15 +47,18 @@ class UpdateCheck:
             update, number = pair
             if not isinstance(update, dict) or not isinstance(number, int):
                 raise Misuse("an update is no pair of a dictionary and a number")
-            updates.append({self._key(key): self._value(key, update[key]) for key in update})
-            highest = max(highest, number)
+            for key, value in update.items():
+                if key not in _TEXTS or type(value) is not str:  # nearly all are: no work for them
+                    update = {
+                        (name := text_of(key)): self._value(name, update[key]) for key in update
+                    }
+                    break
+            updates.append(update)
+            if number > highest:
+                highest = number
         return updates, highest
 
-    def _key(self, key: Any) -> str:
-        return key if type(key) is str else text_of(key)
-
-    def _value(self, key: Any, value: Any) -> Any:
-        key = self._key(key)
+    def _value(self, key: str, value: Any) -> Any:
         if key in _TEXTS:
             if not isinstance(value, str | bytes):
                 raise Misuse(f"'{key}' is a {type(value).__name__}, not a text")
