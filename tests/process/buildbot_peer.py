@@ -82,12 +82,16 @@ def wait_for(what: str, look: Callable[[], Any], timeout_s: float = 60.0) -> Any
 
 
 class BuildbotMaster:
-    """A running stock master in ``basedir``; ``stop`` ends it."""
+    """A running stock master in ``basedir``; ``stop`` ends it.
 
-    def __init__(self, basedir: Path, config: str = CONFIG) -> None:
+    :param config: its configuration, with PBPORT and WWWPORT in the places of the ports.
+    :param program: another program of the same command line, such as our own.
+    """
+
+    def __init__(self, basedir: Path, config: str = CONFIG, program: str | None = None) -> None:
         self.basedir = basedir
         self.pb_port, self.www_port = free_port(), free_port()
-        self.buildbot = os.environ[PEER_VARIABLE]
+        self.buildbot = program or os.environ[PEER_VARIABLE]
         subprocess.run(
             [self.buildbot, "create-master", "-q", str(basedir)], check=True, capture_output=True
         )

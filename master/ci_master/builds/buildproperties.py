@@ -74,7 +74,7 @@ def _of_build(properties: Properties, build: Build) -> None:
     properties.setProperty("buildnumber", build.number, "Build")
     owners = blamelist(build.sources)
     owner = properties.getProperty("owner")
-    if isinstance(owner, str) and owner and owner not in owners:
+    if isinstance(owner, str) and owner not in owners:
         owners.append(owner)
     properties.setProperty("owners", owners, "Build")
     if len(build.sources) == 1:

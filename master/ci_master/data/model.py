@@ -210,7 +210,8 @@ class WorkerRow:
         return {
             "workerid": self.id,
             "name": self.name,
-            "workerinfo": {key: self.info.get(key) for key in WORKER_INFO_FIELDS},
+            # nothing is known of a worker that has never connected
+            "workerinfo": {key: self.info.get(key) for key in WORKER_INFO_FIELDS if self.info},
             "paused": self.paused,
             "pause_reason": self.pause_reason,
             "graceful": self.graceful,

@@ -308,4 +308,5 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
     "boolean": _boolean,
     "string": _text,
     "identifier": _identifier,
+    "binary": _text,  # equal to nothing: bytes are not shown in lists
 }
