@@ -26,16 +26,20 @@ FORM = b"application/x-www-form-urlencoded"
 MIB = 1024 * 1024
 
 
+#: An argument of the URL; longer than any name that a test makes up.
+OF_URL = b"an argument of the request's URL"
+
+
 def form(body: bytes, kind: bytes = FORM) -> dict[bytes, list[bytes]]:
     """The fields of a posted body."""
     request: Any = SimpleNamespace(
         method=b"POST",
         requestHeaders=Headers({b"content-type": [kind]}),
         content=io.BytesIO(body),
-        args={b"q": [b"1"]},
+        args={OF_URL: [b"1"]},
     )
     now(bodies.read_form(request, execute))
-    assert request.args.pop(b"q") == [b"1"]
+    assert request.args.pop(OF_URL) == [b"1"]
     found: dict[bytes, list[bytes]] = request.args
     return found
 
