@@ -22,6 +22,7 @@ from ci_master.storage.engine import may_pass
 from ci_master.storage.transaction import Group, Incomplete, RowMissing, Transaction
 from tests.fakes.store import InstantStore
 from tests.storage.harness import Desk
+from tests.storage.troubles import lost_connection
 
 p, b, w = schema.projects, schema.builders, schema.workers
 
@@ -500,10 +501,6 @@ def trouble(bench: Real, make: Callable[[int], BaseException | None]) -> Iterato
     writer._commit = failing
     yield tries
     del writer._commit
-
-
-def lost_connection() -> OperationalError:
-    return OperationalError("x", {}, Exception("gone"), connection_invalidated=True)
 
 
 def test_after_a_lost_connection_all_is_written_and_values_are_made_once(real: Real) -> None:

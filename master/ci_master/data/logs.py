@@ -305,16 +305,25 @@ class LogWriter:
         self._drop_chunk()
         self._partial.clear()
         self._let_in()
-        if _for_good(failure):
-            return
+        if not _for_good(failure):
+            self._count_what_is_left(renumber=True)
 
-        def cut() -> None:
+    def _count_what_is_left(self, *, renumber: bool) -> None:
+        def counted() -> None:
             self.num_lines, self.num_bytes = found.value
 
+        def failed(failure: Failure) -> None:
+            if renumber and not _for_good(failure):
+                self._count_what_is_left(renumber=False)
+
+        count = partial(
+            logchunks.close_gaps, logid=self.id, complete=self.complete, renumber=renumber
+        )
         act = self._act("what is left")
-        found = act.run(partial(logchunks.close_gaps, logid=self.id, complete=self.complete))
-        act.after_commit(cut)
+        found = act.run(count)
+        act.after_commit(counted)
         act.tell_then(self.as_json, *self._keys("finished" if self.complete else "append"))
+        act.on_failure(failed)
         act.submit()
 
     def _tell(self, act: Transaction, event: str) -> None:

@@ -212,15 +212,18 @@ def _fill(tx: Connection, gaps: Gaps, chunk_id: int, first_line: int, missing: i
     return len(text)
 
 
-def close_gaps(tx: Connection, logid: int, *, complete: bool) -> tuple[int, int]:
+def close_gaps(
+    tx: Connection, logid: int, *, complete: bool, renumber: bool = True
+) -> tuple[int, int]:
     """Give the lines that are stored numbers without gaps, and the log as many lines.
 
+    :param renumber: False where not even that can be stored: only the count is put right.
     :param complete: whether the log is to be marked as ended.
     :returns: how many lines and bytes there are.
     """
     t, at, size = logchunks, 0, 0
     for first_line, line_count, num_bytes in _extents(tx, logid):
-        if first_line != at:
+        if renumber and first_line != at:
             chunk = (t.c.logid == logid) & (t.c.first_line == first_line)
             tx.execute(update(t).where(chunk).values(first_line=at))
         at += line_count
