@@ -218,6 +218,11 @@ stories = st.one_of(
         st.integers(4, 6),
         st.sampled_from("defgh"),
     ),
+    st.builds(  # a change of what comes later
+        lambda id, name: [[Change(id, (("slug", "z"),))], [AddProject(id, name, "s", None)]],
+        st.integers(4, 6),
+        st.sampled_from("defgh"),
+    ),
     st.builds(  # names that are given on, in an order that counts
         lambda first, second, more: [
             [Change(3, (("name", "free"),))],

@@ -240,6 +240,8 @@ class Rows:
         rows[row_id] = _whole(name, op.row)
         if not self._act:
             return
+        if row_id in self._updates.get(name, ()):
+            raise OrderMatters(f"{name} {row_id} is changed before it is added")
         if self._referred.get((name, row_id), self._act) != self._act:
             raise OrderMatters(f"{name} {row_id} is referred to before it is added")
         for column, other in _RULES[name].refers.items():
