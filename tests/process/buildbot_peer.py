@@ -116,7 +116,7 @@ class BuildbotMaster:
     def get(self, path: str) -> Any:
         """One resource of the REST API."""
         url = f"http://127.0.0.1:{self.www_port}/api/v2/{path}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return json.load(answer)
 
     def call(self, path: str, method: str, **params: Any) -> Any:
@@ -127,7 +127,7 @@ class BuildbotMaster:
             json.dumps(body).encode(),
             {"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)["result"]
 
     def wait_for_worker(self, connected: bool = True) -> dict[str, Any]:

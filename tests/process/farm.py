@@ -23,7 +23,7 @@ BIN = Path(sys.executable).parent
 #: Stock worker to be run as a peer: path of the program ``buildbot-worker``.
 STOCK_WORKER = os.environ.get("CI_PEER_WORKER") or shutil.which("buildbot-worker")
 
-LIMIT_S = 60.0
+LIMIT_S = 120.0
 
 
 def wait_until(
@@ -103,7 +103,7 @@ class Rest:
         self, method: str, path: str, body: bytes | None = None, headers: Any = None
     ) -> tuple[int, bytes]:
         """Status and body of an answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         with contextlib.closing(connection):
             connection.request(
                 method, path, body, {"Accept": "application/json", **(headers or {})}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.process.farm import Daemon, Farm, Master, farm_in, wait_until
+from tests.process.slowness import Slowness
 
 pytestmark = pytest.mark.process
 
@@ -58,10 +59,12 @@ def resident_bytes(master: Master) -> int:
 
 
 def answer_s(master: Master) -> float:
-    """How long the REST interface takes for an answer."""
+    """How long the REST interface takes for an answer, on a machine with nothing else to do."""
     began = time.monotonic()
-    assert master.rest.all("masters")
-    return time.monotonic() - began
+    with Slowness() as watched:
+        assert master.rest.all("masters")
+        took_s = time.monotonic() - began
+    return took_s / watched.factor
 
 
 def port_of(master: Master, which: str) -> int:
@@ -178,7 +181,7 @@ def test_half_open_connections_do_not_hinder_others(master: Master, which: str) 
     with contextlib.ExitStack() as opened:
         socks = []
         for _ in range(200):
-            sock = socket.create_connection(("127.0.0.1", port_of(master, which)), timeout=10)
+            sock = socket.create_connection(("127.0.0.1", port_of(master, which)), timeout=60)
             opened.enter_context(sock)
             sock.sendall(begun)
             socks.append(sock)

@@ -70,7 +70,7 @@ def resize(driver: Any, width: int, height: int) -> None:
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
-def wait(driver: Any, until: Any, seconds: float = 15) -> Any:
+def wait(driver: Any, until: Any, seconds: float = 120) -> Any:
     return WebDriverWait(driver, seconds, poll_frequency=0.05).until(until)
 
 
@@ -110,7 +110,7 @@ def test_lines_of_a_running_step_arrive_and_the_result_is_shown(driver: Any, sit
     )[0]
     driver.get(link.get_attribute("href"))
     wait(driver, lambda d: "line 5 of this build" in d.find_element(By.TAG_NAME, "main").text)
-    wait(driver, lambda d: d.find_elements(By.CSS_SELECTOR, ".banner.success"), 30)
+    wait(driver, lambda d: d.find_elements(By.CSS_SELECTOR, ".banner.success"), 120)
     assert "success" in driver.title
 
 

@@ -19,6 +19,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.conftest import missing
 from tests.process.farm import Farm, Master, Repository, farm_in
+from tests.process.slowness import Slowness
 from tests.tools.screenshots import browser, browser_missing
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
@@ -105,7 +106,7 @@ def url(master: Master, path: str) -> str:
     return f"http://127.0.0.1:{master.www_port}{path}"
 
 
-def wait(driver: Any, until: Any, seconds: float = 20) -> Any:
+def wait(driver: Any, until: Any, seconds: float = 120) -> Any:
     ignored = (NoSuchElementException, StaleElementReferenceException)
     waiting = WebDriverWait(driver, seconds, poll_frequency=0.05, ignored_exceptions=ignored)
     return waiting.until(until)
@@ -182,6 +183,7 @@ def test_a_form_says_what_is_wrong_then_leads_to_its_build(driver: Any, master: 
 
 def test_lines_are_seen_within_a_second_of_being_printed(driver: Any, master: Master) -> None:
     where = running_build(driver, master, "talk")
+    watched = Slowness()
     driver.execute_script(
         """window.same = true; window.seen = {};
         const look = () => { const now = Date.now() / 1000;
@@ -192,14 +194,15 @@ def test_lines_are_seen_within_a_second_of_being_printed(driver: Any, master: Ma
         new MutationObserver(look).observe(document.querySelector('main'),
           {subtree: true, childList: true, characterData: true});"""
     )
-    wait(driver, lambda d: d.execute_script("return Object.keys(window.seen).length") > 12)
+    with watched:
+        wait(driver, lambda d: d.execute_script("return Object.keys(window.seen).length") > 12)
     seen = driver.execute_script("return [window.seen, window.before, window.same]")
     assert seen[2] is True
     late = sorted(
         at - float(tick.split()[1]) for tick, at in seen[0].items() if tick not in seen[1]
     )
     print(f"printed to seen: median {statistics.median(late):.3f} s, most {late[-1]:.3f} s")
-    assert late[-1] <= 1.5 and statistics.median(late) <= 1.0
+    assert late[-1] <= 1.5 * watched.factor and statistics.median(late) <= watched.factor
     driver.get(where)
     stop(driver, "enough")
     wait(driver, lambda d: d.find_elements(By.CSS_SELECTOR, ".banner.cancelled"))
@@ -304,7 +307,7 @@ class Crowd:
         self._waiting = selectors.DefaultSelector()
         self._all = []
         for _ in range(count):
-            client = websocket.create_connection(address, timeout=20)
+            client = websocket.create_connection(address, timeout=120)
             client.send('{"sub": ["workers/*/*", "builds/*/*"], "after": 0}')
             client.sock.setblocking(False)
             self._waiting.register(client.sock, selectors.EVENT_READ)
@@ -339,14 +342,17 @@ def test_changes_of_state_are_seen_at_once_among_many_clients(driver: Any, maste
           .observe(main, {subtree: true, childList: true, characterData: true});"""
     )
     crowd = Crowd(master, CLIENTS)
+    watched = Slowness()
     try:
         late = []
-        for turn in range(20):
-            time.sleep(1.1)  # a region is painted at most once a second
-            begun = time.time()
-            master.rest.call("workers/w1", "unpause" if turn % 2 else "pause", reason="a test")
-            wait(driver, lambda d, n=turn + 1: d.execute_script("return window.seen.length") >= n)
-            late.append(driver.execute_script("return window.seen.at(-1)") - begun)
+        script = "return window.seen.length"
+        with watched:
+            for turn in range(20):
+                time.sleep(1.1)  # a region is painted at most once a second
+                begun = time.time()
+                master.rest.call("workers/w1", "unpause" if turn % 2 else "pause", reason="a test")
+                wait(driver, lambda d, n=turn + 1: d.execute_script(script) >= n)
+                late.append(driver.execute_script("return window.seen.at(-1)") - begun)
     finally:
         crowd.close()
     late.sort()
@@ -356,7 +362,7 @@ def test_changes_of_state_are_seen_at_once_among_many_clients(driver: Any, maste
         f"p95 {p95 * 1000:.0f} ms, most {late[-1] * 1000:.0f} ms"
     )
     assert crowd.heard >= CLIENTS * 19
-    assert median <= 0.25 and p95 <= 1.0  # generous: the machine may be busy with other tests
+    assert median <= 0.25 * watched.factor and p95 <= 1.0 * watched.factor
 
 
 def test_a_page_says_that_the_master_is_away_and_catches_up(driver: Any, master: Master) -> None:
@@ -364,13 +370,13 @@ def test_a_page_says_that_the_master_is_away_and_catches_up(driver: Any, master:
     wait(driver, is_live)
     driver.execute_script("window.same = true")
     master.stop()
-    wait(driver, lambda d: one(d, "#live").get_attribute("data-state") == "offline", 5)
+    wait(driver, lambda d: one(d, "#live").get_attribute("data-state") == "offline")
     assert "Disconnected" in one(driver, "#live .text").get_attribute("textContent")
     master.start()
     master.wait_for_worker()
     build = master.forced("quick", reason="while away", version="3.0", level=1)
-    wait(driver, is_live, 40)
-    wait(driver, lambda d: f"#{build['number']}" in text_of(d), 10)
+    wait(driver, is_live)
+    wait(driver, lambda d: f"#{build['number']}" in text_of(d))
     assert driver.execute_script("return window.same") is True
 
 

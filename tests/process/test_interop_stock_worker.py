@@ -295,7 +295,7 @@ def test_a_second_worker_of_the_same_name_is_refused(
         daemon = second.worker(master, stock=kind == "stock")
         assert daemon is not None
         wait_until(lambda: "refused a second worker w1" in master.log()[begin:], "the refusal")
-        wait_until(lambda: not daemon.is_running(), "the end of the second worker", 20)
+        wait_until(lambda: not daemon.is_running(), "the end of the second worker", 120)
     finally:
         second.close()
     (tmp_path / "w1" / "gated" / "build" / "go").touch()

@@ -167,7 +167,7 @@ class WindowsTests(TestCase):
         )
         pids = await self.pids(1)
         await self.master.mind.callRemote("shutdown")
-        self.assertEqual(await deferToThread(self.process.wait, 60), 0)
+        self.assertEqual(await deferToThread(self.process.wait, 120), 0)
         await self.gone(pids)
         self.assertIn("jobs: terminated", self.output.read_text())
         self.assertFalse((self.basedir / "twistd.pid").exists())

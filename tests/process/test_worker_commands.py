@@ -234,14 +234,14 @@ class SessionTests(WorkerCase):
     async def test_the_master_can_end_the_worker(self) -> None:
         await self.master.mind.callRemote("shutdown")
         assert self.home.process is not None
-        self.assertEqual(await deferToThread(self.home.process.wait, 15), 0)
+        self.assertEqual(await deferToThread(self.home.process.wait, 120), 0)
         self.assertFalse((self.home.basedir / "twistd.pid").exists())
 
     async def test_a_second_start_is_refused(self) -> None:
         second = WorkerHome.__new__(WorkerHome)
         second.basedir, second.process = self.home.basedir, None
         second.start()
-        self.assertEqual(await deferToThread(second.process.wait, 15), 1)
+        self.assertEqual(await deferToThread(second.process.wait, 120), 1)
         self.assertIn("already running as pid", (self.home.basedir / "output").read_text())
 
 
@@ -250,7 +250,7 @@ class RejectedTests(WorkerCase):
         self.master.refusal = RuntimeError("rejecting duplicate worker")
         self.master.hang_up()
         assert self.home.process is not None
-        self.assertEqual(await deferToThread(self.home.process.wait, 15), 1)
+        self.assertEqual(await deferToThread(self.home.process.wait, 120), 1)
         self.assertIn("rejecting duplicate worker", self.home.log())
         self.flushLoggedErrors(RuntimeError)
 

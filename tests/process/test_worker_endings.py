@@ -223,7 +223,7 @@ class ShutdownTests(EndingCase):
         await self.begin(TWICE_FORKED, sigtermTime=1)
         assert self.home.process is not None
         self.home.process.send_signal(signal.SIGTERM)
-        await deferToThread(self.home.process.wait, 30)
+        await deferToThread(self.home.process.wait, 120)
         self.assertFalse(any(map(is_alive, self.pids)))
 
     async def test_so_does_one_whose_builder_was_taken_away_before(self) -> None:
@@ -232,7 +232,7 @@ class ShutdownTests(EndingCase):
         await self.master.mind.callRemote("setBuilderList", [])
         assert self.home.process is not None
         self.home.process.send_signal(signal.SIGTERM)
-        await deferToThread(self.home.process.wait, 30)
+        await deferToThread(self.home.process.wait, 120)
         self.assertFalse(any(map(is_alive, self.pids)))
 
 
@@ -246,7 +246,7 @@ class KilledWorkerTests(EndingCase):
     async def kill_worker(self) -> None:
         assert self.home.process is not None
         self.home.process.kill()
-        await deferToThread(self.home.process.wait, 15)
+        await deferToThread(self.home.process.wait, 120)
 
     async def come_back(self) -> None:
         attached = self.master.expect(self.master.attached)
