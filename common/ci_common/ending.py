@@ -20,12 +20,18 @@ NOTICE_S = 20.0
 END_S = 60.0
 
 
+def ending_signals() -> tuple[int, ...]:
+    """SIGTERM and SIGINT; on Windows SIGBREAK too, which is what Ctrl-Break sends."""
+    names = ("SIGTERM", "SIGINT", "SIGBREAK")
+    return tuple(getattr(signal, name) for name in names if hasattr(signal, name))
+
+
 class EndedEarly(BaseException):
     """A signal to end came before there was anything to end."""
 
 
 class Ending:
-    """SIGTERM and SIGINT of one process: the first of them ends it, later ones change nothing.
+    """The ``ending_signals`` of one process: the first of them ends it, later ones change nothing.
 
     :param by_force: called in a thread before the process is ended by force, with the reason.
     """
@@ -40,7 +46,7 @@ class Ending:
 
     def install(self) -> None:
         """Take the signals from now on."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ending_signals():
             self._former[number] = signal.signal(number, self._heard)
         threading.Thread(target=self._watch, name="ending", daemon=True).start()
 
@@ -64,7 +70,7 @@ class Ending:
     def act_by(self, act: Callable[[], None]) -> None:
         """Have the signals do this, now if one has come already. Others may have taken them."""
         self._act = act
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ending_signals():
             signal.signal(number, self._heard)
         if self.wanted:
             act()

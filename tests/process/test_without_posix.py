@@ -13,6 +13,7 @@ from twisted.trial.unittest import TestCase
 from ci_common.pidfile import is_alive
 from tests.process.buildbot_peer import free_port, wait_for
 from tests.process.pb_master import PBMaster
+from tests.process.without_posix import CTRL_BREAK
 
 pytestmark = pytest.mark.process
 
@@ -170,4 +171,17 @@ class WindowsTests(TestCase):
         self.assertEqual(await deferToThread(self.process.wait, 120), 0)
         await self.gone(pids)
         self.assertIn("jobs: terminated", self.output.read_text())
+        self.assertFalse((self.basedir / "twistd.pid").exists())
+
+    async def test_ctrl_break_ends_it_in_order_however_often_it_comes(self) -> None:
+        await self.master.begin(
+            "shell", workdir="build", command=["sh", "-c", "echo $$ > pids; exec sleep 300"]
+        )
+        pids = await self.pids(1)
+        self.process.send_signal(CTRL_BREAK)
+        self.process.send_signal(CTRL_BREAK)
+        self.assertEqual(await deferToThread(self.process.wait, 60), 0)
+        await self.gone(pids)
+        self.assertIn("jobs: terminated", self.output.read_text())
+        self.assertNotIn("Traceback", self.output.read_text())
         self.assertFalse((self.basedir / "twistd.pid").exists())

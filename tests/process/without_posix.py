@@ -4,8 +4,8 @@ Run as ``python -m tests.process.without_posix import|create|start|stop|run ...`
 ``test_without_posix``.
 
 Hidden: the modules ``fcntl``, ``pwd``, ``grp``, ``resource``, ``termios``, ``pty`` and ``tty``, the
-functions of ``os`` and the signals that Windows lacks. ``sys.platform`` is ``win32``, ``os.name``
-is ``nt``.
+functions of ``os``, the signals and the options of sockets that Windows lacks. ``sys.platform`` is
+``win32``, ``os.name`` is ``nt``. Ctrl-Break, which Windows alone has, is the number ``CTRL_BREAK``.
 
 Imported before that, and so as on POSIX: the standard library, ``psutil`` and ``filelock``. Paths
 stay those of the real file system. Twisted is imported after it, and takes its own code for
@@ -41,16 +41,26 @@ HIDDEN_OF_OS = (
 
 HIDDEN_SIGNALS = ("SIGHUP", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGCHLD", "SIGCONT", "SIGSTOP")
 
+#: Options of sockets.
+HIDDEN_OF_SOCKET = ("TCP_USER_TIMEOUT",)
+
+#: What Windows has and this system has not; it comes by a number that is none of a signal there.
+CTRL_BREAK = signal.SIGUSR1
+
 #: Flags of ``CreateProcess``.
 SUSPENDED, DETACHED, NEW_GROUP = 0x00000004, 0x00000008, 0x00000200
+
+#: The descriptor on which a suspended process waits. A shell need not know those of two digits,
+#: and how many others are open by then is not for us to say.
+WAITS_ON = 9
 
 
 def become_windows() -> "FakeJobs":
     """Hide what Windows does not have. There is no way back."""
+    keep_descriptor()
     preload()
     keep_what_is_imported()
-    kill, killpg, real = os.kill, os.killpg, subprocess.Popen
-    stop, resume = signal.SIGKILL, signal.SIGCONT
+    killpg, real, stop = os.killpg, subprocess.Popen, signal.SIGKILL
     jobs = FakeJobs(lambda pid: killpg(pid, stop))
     install_errors()
     for name in HIDDEN_MODULES:
@@ -61,11 +71,23 @@ def become_windows() -> "FakeJobs":
     for name in HIDDEN_SIGNALS:
         if hasattr(signal, name):
             delattr(signal, name)
-    install_processes(jobs, real, kill, resume)
+    for name in HIDDEN_OF_SOCKET:
+        if hasattr(socket, name):
+            delattr(socket, name)
+    signal.SIGBREAK = CTRL_BREAK  # type: ignore[attr-defined]
+    install_processes(jobs, real)
     sys.modules.update(jobs.modules())
     sys.platform, os.name = "win32", "nt"
     os.environ["COMSPEC"] = "/bin/sh"
     return jobs
+
+
+def keep_descriptor() -> None:
+    """Keep ``WAITS_ON`` from being given to anything else."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    assert nothing != WAITS_ON, "too many descriptors are open at the start"
+    os.dup2(nothing, WAITS_ON, inheritable=False)
+    os.close(nothing)
 
 
 def preload() -> None:
@@ -99,12 +121,7 @@ def install_errors() -> None:
     socket.errorTab = {}  # type: ignore[attr-defined]  # there is one on Windows
 
 
-def install_processes(
-    jobs: "FakeJobs",
-    real: type["subprocess.Popen[bytes]"],
-    kill: Callable[[int, int], None],
-    resume: int,
-) -> None:
+def install_processes(jobs: "FakeJobs", real: type["subprocess.Popen[bytes]"]) -> None:
     """``Popen`` with the flags and the command lines of Windows, and ``resume`` of psutil."""
     import psutil
 
@@ -120,10 +137,17 @@ def install_processes(
                 argv = [shell, "-c", text[1:-1]]
             # The process waits for a byte before it becomes the program.
             reader, writer = os.pipe()
-            script = f'read -r go <&{reader}; exec {reader}<&-; exec "$@"'
-            waiting = ["/bin/sh", "-c", script, "sh", *argv]
-            super().__init__(waiting, pass_fds=[reader], start_new_session=True, **options)
+            os.dup2(reader, WAITS_ON, inheritable=False)
             os.close(reader)
+            script = f'read -r go <&{WAITS_ON} || exit; exec {WAITS_ON}<&-; exec "$@"'
+            waiting = ["/bin/sh", "-c", script, "sh", *argv]
+            try:
+                super().__init__(waiting, pass_fds=[WAITS_ON], start_new_session=True, **options)
+            except BaseException:
+                os.close(writer)
+                raise
+            finally:
+                keep_descriptor()
             jobs.suspended[self.pid] = writer
 
     def resume_process(self: Any) -> None:

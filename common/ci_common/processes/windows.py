@@ -5,9 +5,10 @@ escape. When this process dies, the system closes the job and ends what is in it
 transport is not used: it knows neither jobs nor command lines as they are.
 """
 
+import contextlib
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ci_common.processes.identity import ProcessId
@@ -20,34 +21,46 @@ CREATE_NEW_PROCESS_GROUP = 0x00000200
 CREATE_NO_WINDOW = 0x08000000
 
 
+@contextlib.contextmanager
+def _system_errors() -> Iterator[None]:
+    """What the system refuses is told as OSError."""
+    import pywintypes
+
+    try:
+        yield
+    except pywintypes.error as problem:
+        raise OSError(problem.winerror, problem.strerror) from problem
+
+
 class Job:
-    """A job object; what is in it ends when the job is closed, or this process dies."""
+    """A job object; what is in it ends when the job is closed, or this process dies.
+
+    :raises OSError: if the system gives none.
+    """
 
     def __init__(self) -> None:
         import win32job
 
         self._api: Any = win32job
-        self._handle: Any = win32job.CreateJobObject(None, "")
-        self._end_with_us(True)
+        with _system_errors():
+            self._handle: Any = win32job.CreateJobObject(None, "")
+            self._end_with_us(True)
 
     def add(self, pid: int) -> None:
         """Put a process in, and thereby all that it will start.
 
         :raises OSError: if the system refuses.
         """
-        import pywintypes
         import win32api
         import win32con
 
         access = win32con.PROCESS_SET_QUOTA | win32con.PROCESS_TERMINATE
-        try:
+        with _system_errors():
             process = win32api.OpenProcess(access, False, pid)
             try:
                 self._api.AssignProcessToJobObject(self._handle, process)
             finally:
                 win32api.CloseHandle(process)
-        except pywintypes.error as problem:
-            raise OSError(problem.winerror, problem.strerror) from problem
 
     def kill(self) -> None:
         """End all that is in it."""
@@ -105,8 +118,6 @@ def spawn(
 
     There is no terminal: ``use_pty`` has no effect.
     """
-    import psutil
-
     job = Job()
     try:
         child = subprocess.Popen(
@@ -123,15 +134,28 @@ def spawn(
         raise
     try:
         job.add(child.pid)
-    except OSError:
+        tree = JobTree(child.pid, mark=mark, job=job)
+        _let_run(child.pid)
+    except BaseException:
         child.kill()
         child.wait()
         job.release()
         raise
-    tree = JobTree(child.pid, mark=mark, job=job)
-    psutil.Process(child.pid).resume()
     ThreadedProcess(reactor, protocol, child).start()
     return tree
+
+
+def _let_run(pid: int) -> None:
+    """Resume a process that was started suspended.
+
+    :raises OSError: if it is gone already, or the system refuses.
+    """
+    import psutil
+
+    try:
+        psutil.Process(pid).resume()
+    except psutil.Error as problem:
+        raise OSError(f"it cannot be let run: {problem}") from problem
 
 
 def _found(program: str, env: Mapping[str, str]) -> str:

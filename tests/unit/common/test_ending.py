@@ -83,6 +83,21 @@ def test_a_signal_before_there_is_anybody_to_act_is_acted_on_later_and_once() ->
     assert done.stdout == "acted\nTrue\n"
 
 
+def test_ctrl_break_ends_it_where_there_is_such_a_signal() -> None:
+    done = run(
+        """
+        ending.restore()
+        signal.SIGBREAK = signal.SIGUSR1
+        ending = Ending(print)
+        ending.install()
+        me(signal.SIGBREAK)
+        ending.act_by(lambda: print("acted"))
+        me(signal.SIGBREAK)
+        """
+    )
+    assert done.stdout == "acted\n", done
+
+
 @pytest.mark.parametrize(
     ("limit", "body", "why"),
     [
