@@ -13,7 +13,15 @@ from urllib.parse import parse_qs, unquote_to_bytes
 
 from ci_common.faults import Refused
 
-__all__ = ["MOST_FIELDS", "body_limit", "query_args", "read_form", "read_json", "url_encoded"]
+__all__ = [
+    "LONG",
+    "MOST_FIELDS",
+    "body_limit",
+    "query_args",
+    "read_form",
+    "read_json",
+    "url_encoded",
+]
 
 KIB, MIB = 1024, 1024 * 1024
 
@@ -35,7 +43,7 @@ MOST_HOOK_VALUES = 200_000
 _LONGEST_NAME = 1000
 _LONGEST_PART_HEAD = 8 * KIB
 #: Longer bodies are read in a thread.
-_LONG = 64 * KIB
+LONG = 64 * KIB
 
 InThread = Callable[..., Awaitable[Any]]
 Fields = dict[bytes, list[bytes]]
@@ -81,7 +89,7 @@ async def read_form(request: Any, in_thread: InThread) -> None:
     content.seek(0)
     body = content.read()
     content.seek(0)
-    if len(body) > _LONG:
+    if len(body) > LONG:
         fields = await in_thread(_READERS[kind], body, given[0])
     else:
         fields = _READERS[kind](body, given[0])
@@ -105,8 +113,21 @@ def url_encoded(body: bytes, _type: bytes = b"") -> Fields:
 
 
 def _unquoted(text: bytes) -> bytes:
+    """What a URL-encoded text stands for.
+
+    It is read in pieces: the library splits all of it in one step, in which nobody else can run.
+    """
     text = text.replace(b"+", b" ")
-    return unquote_to_bytes(text) if b"%" in text else text
+    if b"%" not in text:
+        return text
+    plain, at = bytearray(), 0
+    while at < len(text):
+        end = at + LONG
+        cut = text.rfind(b"%", max(at + 1, end - 2), end)  # no escape sequence is torn
+        piece = text[at : end if cut < 0 else cut]
+        plain += unquote_to_bytes(piece)
+        at += len(piece)
+    return bytes(plain)
 
 
 def _multipart(body: bytes, content_type: bytes) -> Fields:
@@ -160,7 +181,7 @@ async def read_json(request: Any, in_thread: InThread, most: int = MOST_VALUES) 
     content = request.content
     content.seek(0)
     body = content.read()
-    if len(body) > _LONG:
+    if len(body) > LONG:
         return await in_thread(parse_json, body, most)
     return parse_json(body, most)
 

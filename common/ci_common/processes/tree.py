@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from ci_common.processes.identity import MARK_VARIABLE, ProcessId, identify
@@ -47,7 +48,10 @@ _ENDED = ("zombie", "dead")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One process, as the table of all processes has it."""
+    """One process, as the table of all processes has it.
+
+    :ivar began_at: seconds since a moment that is the same for all rows of a table.
+    """
 
     process: "psutil.Process"
     pid: int
@@ -59,17 +63,48 @@ class Row:
 
 
 def process_table() -> list[Row]:
-    """All processes that can be seen."""
+    """All processes that can be seen.
+
+    It is read several times for each program that is ended, and a worker may have many to end at
+    once. So on Linux one file is read for each process, which is five times as fast as psutil.
+    """
     import psutil
 
+    row = _row_of_stat if sys.platform == "linux" else _row
     rows = []
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error), process.oneshot():
-            rows.append(_row(process))
+        with contextlib.suppress(psutil.Error, OSError):
+            rows.append(row(process))
     return rows
 
 
+def _row_of_stat(process: "psutil.Process") -> Row:
+    """The same as :func:`_row`, from what the system tells in one line.
+
+    :raises OSError: if there is no such process any more.
+    """
+    with open(f"/proc/{process.pid}/stat", "rb") as file:
+        state, parent, group, session, *more = file.read().rpartition(b")")[2].split()
+    began_at = int(more[15]) / _ticks_per_second()
+    ended = state in _ENDED_LETTERS
+    return Row(process, process.pid, int(parent), int(group), int(session), ended, began_at)
+
+
+#: The same states as in ``_ENDED``, as the kernel writes them.
+_ENDED_LETTERS = (b"Z", b"X", b"x")
+
+
+@cache
+def _ticks_per_second() -> int:
+    return os.sysconf("SC_CLK_TCK")
+
+
 def _row(process: "psutil.Process") -> Row:
+    with process.oneshot():
+        return _row_of_psutil(process)
+
+
+def _row_of_psutil(process: "psutil.Process") -> Row:
     import psutil
 
     pid = process.pid

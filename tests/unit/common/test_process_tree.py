@@ -2,8 +2,9 @@
 
 import os
 import signal
+import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -199,6 +200,24 @@ def test_the_real_table_has_this_process() -> None:
     assert me is not None
     assert tree.is_running(me)
     assert not tree.is_running(ProcessId(ME, "0"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others have no such file")
+def test_both_ways_to_read_the_table_tell_the_same() -> None:
+    ours = psutil.Process(ME)
+    child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    try:
+        for process in (ours, psutil.Process(child.pid)):
+            quick, slow = tree._row_of_stat(process), tree._row(process)
+            assert replace(quick, began_at=0.0) == replace(slow, began_at=0.0)
+        began = tree._row_of_stat(psutil.Process(child.pid)).began_at
+        assert began >= tree._row_of_stat(ours).began_at
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert tree._row_of_stat(psutil.Process(child.pid)).ended
+    finally:
+        child.kill()
+        child.wait()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems know the time of the day")

@@ -56,6 +56,27 @@ def test_a_form_says_what_was_typed_in(fields: list[tuple[bytes, bytes]]) -> Non
     assert form(urlencode(fields).encode()) == expected
 
 
+@pytest.mark.parametrize("shift", range(4))
+def test_a_long_value_is_read_in_pieces_none_of_which_tears_a_character(shift: int) -> None:
+    value = b"." * (bodies.LONG - shift) + "é%+ ".encode() * 5000
+    assert form(urlencode([(b"a", value)]).encode()) == {b"a": [value]}
+    torn = b"%4" * bodies.LONG + b"%" * shift  # no escape sequences at all
+    assert form(b"a=" + torn) == {b"a": [torn]}
+
+
+def test_no_piece_of_a_long_value_holds_others_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    longest = 0
+
+    def unquote(text: bytes) -> bytes:
+        nonlocal longest
+        longest = max(longest, len(text))
+        return text
+
+    monkeypatch.setattr(bodies, "unquote_to_bytes", unquote)
+    form(b"a=" + b"%" * 500_000)
+    assert 0 < longest <= bodies.LONG
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     st.lists(

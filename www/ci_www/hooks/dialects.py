@@ -6,10 +6,11 @@ A dialect is a class that is made with the web parts and its options, and has
 asked by POST; ``methods = ("POST", "GET")`` says that a GET does no harm.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ci_common.numbers import finite_number
-from ci_www.bodies import MOST_HOOK_VALUES, MOST_VALUES, parse_json
+from ci_www.bodies import LONG, MOST_HOOK_VALUES, MOST_VALUES, parse_json
 from ci_www.parts import WebParts
 
 Changes = list[dict[str, Any]]
@@ -33,36 +34,43 @@ class Dialect:
 class BaseDialect(Dialect):
     """The form fields of a change, one change a request."""
 
-    def getChanges(self, request: Any) -> tuple[Changes, str | None]:
-        """Read the form."""
+    def getChanges(self, request: Any) -> Any:
+        """Read the form; a long one in a thread."""
+        if sum(len(value) for values in request.args.values() for value in values) > LONG:
+            return self.parts.in_thread(_read, request.args)
+        return _read(request.args)
 
-        def first(name: str) -> str | None:
-            values = request.args.get(name.encode())
-            return None if not values else str(values[0].decode("utf-8"))
 
-        files = parse_json((first("files") or "[]").encode(), MOST_HOOK_VALUES)
-        properties = parse_json((first("properties") or "{}").encode(), MOST_VALUES)
-        when = _seconds(first("when_timestamp") or first("when"))
-        if not isinstance(files, list) or not all(isinstance(name, str) for name in files):
-            raise ValueError("files is not a list of names")
-        if not isinstance(properties, dict):
-            raise ValueError("properties is not an object")
-        change = {
-            "author": first("author") or first("who") or "",
-            "committer": first("committer"),
-            "comments": first("comments") or "",
-            "files": files,
-            "revision": first("revision"),
-            "branch": first("branch"),
-            "category": first("category"),
-            "revlink": first("revlink") or "",
-            "repository": first("repository") or "",
-            "project": first("project") or "",
-            "codebase": first("codebase"),
-            "when_timestamp": when,
-            "properties": properties,
-        }
-        return [change], None
+def _read(args: Mapping[bytes, Sequence[bytes]]) -> tuple[Changes, str | None]:
+    """The change that a form tells of."""
+
+    def first(name: str) -> str | None:
+        values = args.get(name.encode())
+        return None if not values else str(values[0].decode("utf-8"))
+
+    files = parse_json((first("files") or "[]").encode(), MOST_HOOK_VALUES)
+    properties = parse_json((first("properties") or "{}").encode(), MOST_VALUES)
+    when = _seconds(first("when_timestamp") or first("when"))
+    if not isinstance(files, list) or not all(isinstance(name, str) for name in files):
+        raise ValueError("files is not a list of names")
+    if not isinstance(properties, dict):
+        raise ValueError("properties is not an object")
+    change = {
+        "author": first("author") or first("who") or "",
+        "committer": first("committer"),
+        "comments": first("comments") or "",
+        "files": files,
+        "revision": first("revision"),
+        "branch": first("branch"),
+        "category": first("category"),
+        "revlink": first("revlink") or "",
+        "repository": first("repository") or "",
+        "project": first("project") or "",
+        "codebase": first("codebase"),
+        "when_timestamp": when,
+        "properties": properties,
+    }
+    return [change], None
 
 
 def _seconds(given: str | None) -> float | None:

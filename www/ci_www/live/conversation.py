@@ -108,7 +108,9 @@ class Conversation:
 
     def _command(self, frame: dict[str, Any]) -> None:
         number = frame.get("_id")
-        if number is None and frame.get("type") is None:
+        if not _can_be_written(number):
+            self._refuse(400, "'_id' cannot be written as JSON", None)
+        elif number is None and frame.get("type") is None:
             self._refuse(400, "no '_id' or 'type' in websocket frame", None)
         elif frame.get("cmd") is None:
             self._refuse(400, "no 'cmd' in websocket frame", None)
@@ -152,3 +154,12 @@ class Conversation:
 
     def _refuse(self, code: int, error: str, number: Any) -> None:
         self.outbox.put(json.dumps({"error": error, "code": code, "_id": number}))
+
+
+def _can_be_written(number: Any) -> bool:
+    """Whether an answer can carry it: Python reads ``NaN`` and ``1e999``, which are no JSON."""
+    try:
+        json.dumps(number, allow_nan=False)
+    except (ValueError, RecursionError):
+        return False
+    return True

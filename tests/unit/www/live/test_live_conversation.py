@@ -163,6 +163,13 @@ class CommandTests(LiveCase):
             self.assertEqual((answer["code"], answer["error"]), (code, text))
         self.assertRaises(BadFrame, self.talk.heard, "garbage")
 
+    def test_an_id_that_is_no_json_is_refused(self) -> None:
+        for number in ("NaN", "Infinity", "-1e999", '[{"a": NaN}]'):
+            self.talk.heard(f'{{"cmd": "ping", "_id": {number}}}')
+            answer = self.heard.pop()
+            self.assertEqual((answer["code"], answer["_id"]), (400, None))
+            self.assertIn("'_id'", answer["error"])
+
     def test_control_messages_are_not_told(self) -> None:
         for path in ("control/builds/*/stop", "/control/*", "control"):
             answer = self.say(cmd="startConsuming", path=path, _id=1)

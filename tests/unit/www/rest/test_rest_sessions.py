@@ -156,6 +156,24 @@ class HookTests(ApiCase):
         self.assertRegex(text, "^Error processing changes.*request [0-9a-f]{8}.$")
         self.flushLoggedErrors(ValueError)
 
+    def test_a_long_form_is_read_in_a_thread(self) -> None:
+        threaded: list[Any] = []
+        in_thread = self.web.parts.in_thread
+
+        def watched(work: Any, *args: Any) -> Any:
+            threaded.append(work)
+            return in_thread(work, *args)
+
+        self.web.parts.in_thread = watched
+        short = self.hook("base", body=b"author=me&files=[1]")
+        self.assertEqual((short[0], threaded), (400, []))
+        body = b"author=me&files=[" + b'"a",' * 20_000
+        status, text = self.hook("base", body=body)
+        self.assertEqual(status, 400, text)
+        status, text = self.hook("base", body=body + b'"b"]')
+        self.assertEqual((status, text), (200, "1 change found"))
+        self.assertEqual(len(threaded), 4)  # each form, and each change
+
     def test_a_dialect_says_which_methods_do_no_harm(self) -> None:
         class Asks:
             methods = ("POST", "GET")
