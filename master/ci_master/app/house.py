@@ -51,7 +51,7 @@ from ci_master.workers.registry import WorkerRegistry
 from ci_master.workers.transferjournal import TransferJournal
 
 #: Seconds that a part of a master may take to close: builds are cut short in ten. What writes may
-#: take longer: a locked SQLite file is waited for 15 seconds at each of the last tries.
+#: take longer: a locked SQLite file is waited for 15 seconds, until the store gives up.
 PART_S = 15.0
 WRITING_S = 30.0
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred
 
 from ci_common.aio import to_deferred
+from ci_common.numbers import MOST_32
 from ci_master.builds.errors import BuildStepCancelled, BuildStepFailed
 from ci_master.builds.log import Log
 from ci_master.builds.remotecommand import RemoteCommand
@@ -30,9 +31,8 @@ def found_files(command: RemoteCommand) -> list[str]:
 def mode_of(command: RemoteCommand) -> int:
     """Kind and permissions of the file that a ``stat`` was about; 0 if none was told."""
     told = (command.updates.get("stat") or [None])[-1]
-    if not isinstance(told, list | tuple) or not told or not isinstance(told[ST_MODE], int):
-        return 0
-    return told[ST_MODE]
+    mode = told[ST_MODE] if isinstance(told, list | tuple) and told else None
+    return mode if isinstance(mode, int) and 0 <= mode <= MOST_32 else 0
 
 
 class CommandMixin:

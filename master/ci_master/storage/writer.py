@@ -16,6 +16,9 @@ from ci_master.storage.transaction import Transaction
 
 _LONGEST_WAIT_S = 5.0
 
+#: Milliseconds for which a master that has waited long enough waits for a locked SQLite file.
+_LAST_LOCK_WAIT_MS = 1000
+
 #: Seconds that the end of the thread may take.
 LONGEST_JOIN_S = 20.0
 
@@ -135,6 +138,8 @@ class Writer:
         connection = self._connected()
         durable = any(transaction.durable for transaction in batch)
         self._set_durability(connection, durable)
+        if self._sqlite and self._stopping.is_set():
+            _tell_driver(connection, f"PRAGMA busy_timeout={_LAST_LOCK_WAIT_MS}")
         with connection.begin():
             if self._postgresql and not durable:
                 connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
@@ -151,9 +156,7 @@ class Writer:
     def _set_durability(self, connection: Connection, durable: bool) -> None:
         if self._sqlite and durable != self._full:
             level = "FULL" if durable else "NORMAL"
-            driver = connection.connection.driver_connection
-            assert driver is not None  # it was just used
-            driver.execute(f"PRAGMA synchronous={level}")
+            _tell_driver(connection, f"PRAGMA synchronous={level}")
             self._full = durable
 
     def _drop_connection(self) -> None:
@@ -163,3 +166,10 @@ class Writer:
                 connection.close()
             except DBAPIError as error:
                 self.log.debug("closing the connection: {error}", error=error)
+
+
+def _tell_driver(connection: Connection, pragma: str) -> None:
+    """Change a setting of SQLite, outside of transactions."""
+    driver = connection.connection.driver_connection
+    assert driver is not None  # it was just used
+    driver.execute(pragma)

@@ -258,6 +258,16 @@ def test_one_that_is_missing_fails_the_step_after_the_others(harness: StepHarnes
     assert ran.step.heard == [(FAILURE, "a"), (SUCCESS, "b"), (FAILURE, ["a", "b"])]
 
 
+@pytest.mark.parametrize("mode", [2**70, -1, "x", 1.5])
+def test_a_kind_of_file_that_is_none_is_as_good_as_no_file(
+    harness: StepHarness, tmp_path: Path, mode: Any
+) -> None:
+    harness.expect("stat", file="a").stat(mode)
+    ran = harness.run(Noted(workersrcs=["a"], masterdest="got"))
+    assert ran.result == FAILURE
+    assert not (tmp_path / "got" / "a").exists()
+
+
 def test_patterns_are_looked_up_on_the_worker(harness: StepHarness, tmp_path: Path) -> None:
     harness.expect("glob", path="build/*.txt").files("/w/build/b.txt", "/w/build/a.txt")
     for name in ("a", "b"):
