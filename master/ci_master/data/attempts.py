@@ -4,13 +4,13 @@ A build whose worker or master was lost is built again for the same request. Wha
 is there already, finished or not, and must not be done twice.
 """
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 
+from ci_common.jsontext import comparable_json
 from ci_common.results import CANCELLED
 from ci_master.data.builds import Builds
 from ci_master.data.context import Context
@@ -41,7 +41,7 @@ class Asked:
     ) -> "Asked":
         """Of values and sources by name of the property."""
         values = {name: value for name, (value, _) in properties.items()}
-        text = json.dumps(values, sort_keys=True)
+        text = comparable_json(values)
         return cls(scheduler, waited_for, frozenset(builderids), frozenset(ssids), text)
 
 

@@ -1,10 +1,10 @@
 """Merging requests: what a newer request does as well need not be built for an older one."""
 
-import json
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 from ci_common.aio import call_override
+from ci_common.jsontext import comparable_json
 from ci_common.results import SKIPPED
 from ci_master.builds.builder import Builder
 from ci_master.data.model import Buildset, Request
@@ -156,7 +156,7 @@ def _with_places(buildset: Buildset, properties: Mapping[str, Any]) -> Hashable 
     places = [tuple(stamp[key] for key in keys) for stamp in stamps]
     if len(places) > 1:
         places.sort(key=lambda place: place[0])
-    return (*places, json.dumps(properties, sort_keys=True, default=repr))
+    return (*places, comparable_json(properties, default=repr))
 
 
 # -- which of them stands for which

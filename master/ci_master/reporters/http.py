@@ -1,13 +1,13 @@
 """Tells a web server of builds."""
 
 import base64
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
 
 from ci_common.aio import settle
+from ci_common.jsontext import strict_json
 from ci_master.data.faults import configFault
 from ci_master.reporters.base import ReporterBase
 from ci_master.reporters.deferring import deferring
@@ -128,7 +128,7 @@ class HttpStatusPush(ReporterBase):
         url, headers = await self._destination()
         if report_id is not None:
             headers["Idempotency-Key"] = f'"{report_id}"'
-        text = json.dumps(body, default=str).encode()
+        text = strict_json(body, default=str).encode()
         if self._poster is None:
             self._poster = Poster(self.site.clock, *self._how)
         code, answer = await self._poster.post(url, text, headers)

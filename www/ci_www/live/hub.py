@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from ci_common.jsontext import strict_json
 from ci_master.events.bus import Bus, Subscription
 from ci_www.live.topics import CONTROL, Index, Topic, matches
 
@@ -32,7 +33,7 @@ class Event:
     def text(self) -> str:
         """``"k":...,"m":...``: what the frames of all kinds of clients have in common."""
         if not self._text:
-            message = json.dumps(self.message, separators=(",", ":"), default=str)
+            message = strict_json(self.message, separators=(",", ":"), default=str)
             self._text = f'"k":{json.dumps("/".join(self.key))},"m":{message}'
         return self._text
 

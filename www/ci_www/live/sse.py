@@ -1,6 +1,5 @@
 """``/sse``: events as a stream that any HTTP client can read."""
 
-import json
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
+from ci_common.jsontext import strict_json
 from ci_www.auth import may
 from ci_www.live.hub import Event, Hub
 from ci_www.live.outbox import Outbox
@@ -29,7 +29,7 @@ class Listener:
 
     def deliver(self, event: Event) -> None:
         """Something happened that this client wants to hear of."""
-        data = json.dumps({"key": event.key, "message": event.message}, default=str)
+        data = strict_json({"key": event.key, "message": event.message}, default=str)
         self.outbox.put(f"event: event\ndata: {data}\n\n")
 
     def ended(self) -> None:

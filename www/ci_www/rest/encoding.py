@@ -1,11 +1,12 @@
 """JSON bodies: made in one pass, in slices off the reactor where they are long."""
 
-import json
 import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
+
+from ci_common.jsontext import strict_json
 
 #: A list of more resources than this is encoded in a thread.
 SLICE = 500
@@ -18,12 +19,12 @@ InThread = Callable[..., "Deferred[Any]"]
 
 def compact(value: Any) -> bytes:
     """JSON for programs: sorted keys, no spaces."""
-    return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
+    return strict_json(value, separators=(",", ":"), sort_keys=True).encode()
 
 
 def indented(value: Any) -> bytes:
     """JSON for people."""
-    return json.dumps(value, indent=2, sort_keys=True, separators=(", ", ": ")).encode()
+    return strict_json(value, indent=2, sort_keys=True, separators=(", ", ": ")).encode()
 
 
 def in_slices(plural: str, items: Sequence[Any], total: int) -> bytes:

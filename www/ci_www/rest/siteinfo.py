@@ -7,6 +7,7 @@ from typing import Any
 import twisted
 from twisted.web.resource import Resource
 
+from ci_common.jsontext import strict_json
 from ci_www.auth import who
 from ci_www.parts import WebParts
 
@@ -63,7 +64,7 @@ class SiteConfig(Resource):
         }
         request.setHeader(b"Content-Type", b"application/json")
         request.setHeader(b"Cache-Control", b"public,max-age=0")
-        return json.dumps(body, default=_unknown).encode()
+        return strict_json(body, default=_unknown).encode()
 
 
 def _named(value: Any, default: str) -> dict[str, str]:
