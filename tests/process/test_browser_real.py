@@ -17,6 +17,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from ci_common.results import SUCCESS
 from tests.conftest import missing
 from tests.process.farm import Farm, Master, Repository, farm_in
 from tests.process.slowness import Slowness
@@ -264,6 +265,7 @@ def test_the_waterfall_grows_when_a_push_is_built(
 
 def test_everything_can_be_done_without_scripts(scriptless: Any, master: Master) -> None:
     driver = scriptless
+    assert master.forced("quick", reason="first")["results"] == SUCCESS
     page = running_build(driver, master, "talk")
     driver.get(page)
     number = int(page.rsplit("/", 1)[1])
