@@ -21,7 +21,7 @@ class Results(steps.BuildStep):
     name = "results"
     @defer.inlineCallbacks
     def run(self):
-        yield self.addCompleteLog("plain", "one\ntwo\nthree\n")
+        yield self.addCompleteLog("plain.txt", "one\ntwo\nthree\n")
         self.addURL("site", "http://example.org/")
         self.setProperty("number", 7, "Results")
         yield self.setBuildData("blob", b"bytes", "Results")

@@ -169,6 +169,32 @@ def test_text_logs_have_no_letters(desk: Desk, step: StepRow) -> None:
     assert log.slug == "warnings__6_"
 
 
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("err.text", "err_text"),
+        ("a.b.c", "a_b_c"),
+        ("a/b c", "a_b_c"),
+        ("1num", "_num"),
+        (".hidden", "_hidden"),
+        ("-dash_", "-dash_"),
+        ("été", "été"),
+        ("", "log"),
+        ("x" * 60, "x" * 50),
+    ],
+)
+def test_the_slug_of_a_log_is_made_from_its_name(
+    desk: Desk, step: StepRow, name: str, slug: str
+) -> None:
+    assert desk.data.logs.open(step, name, "t").slug == slug
+
+
+def test_names_that_differ_in_signs_only_get_slugs_of_their_own(desk: Desk, step: StepRow) -> None:
+    names = ["a.log", "a.log", "a_log", "a log"]
+    slugs = [desk.data.logs.open(step, name, "t").slug for name in names]
+    assert slugs == ["a_log", "a_log_2", "a_log_3", "a_log_4"]
+
+
 def test_logs_of_one_name_get_slugs_of_their_own(desk: Desk, step: StepRow) -> None:
     slugs = [desk.data.logs.open(step, "err text").slug for _ in range(3)]
     assert slugs == ["err_text", "err_text_2", "err_text_3"]

@@ -391,10 +391,13 @@ class Logs:
 
 
 def unique_slug(name: str, taken: set[str]) -> str:
-    """An identifier for a log among those of its step, made from its name."""
-    base = "".join(c if c.isalnum() or c in "_-." else "_" for c in name)[:50] or "log"
-    if base[0].isdigit() or base[0] in ".":
-        base = f"_{base}"[:50]
+    """An identifier for a log among those of its step, made from its name.
+
+    It is the one that scripts know from Buildbot: of ``err.text`` it is ``err_text``.
+    """
+    base = "".join(c if c.isalnum() or c in "_-" else "_" for c in name)[:50] or "log"
+    if base[0].isdigit():
+        base = f"_{base[1:]}"
     slug, number = base, 2
     while slug in taken:
         tail = f"_{number}"
