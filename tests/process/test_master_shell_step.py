@@ -52,7 +52,7 @@ class MasterShellTests(TestCase):
 
     async def test_a_command_that_fails(self) -> None:
         ran = await self.ran("echo out; echo err >&2; exit 3")
-        self.assertEqual((ran.result, ran.state), (FAILURE, "Ran (failure)"))
+        self.assertEqual((ran.result, ran.state), (FAILURE, "failed (3) (failure)"))
         log = ran.log("stdio")
         self.assertEqual((log.stdout, log.stderr), ("out\n", "err\n"))
         self.assertIn("exit status 3", log.header)
@@ -82,7 +82,7 @@ class MasterShellTests(TestCase):
     async def test_one_that_takes_too_long_is_killed_with_all_it_started(self) -> None:
         pids = self.dir / "pids"
         ran = await self.ran(f"sleep 99 & echo $! $$ > {pids}; wait", runtime_timeout=0.5)
-        self.assertEqual((ran.result, ran.state), (FAILURE, "Ran (failure) (timed out)"))
+        self.assertEqual((ran.result, ran.state), (FAILURE, "killed (9) (failure) (timed out)"))
         self.assertIn("timed out, killed", ran.log("stdio").header)
         await self.gone(pids)
 
@@ -114,7 +114,7 @@ class MasterShellTests(TestCase):
             command = f"sleep 99 & echo $! > {pids}"
             self.harness = LocalHarness(self.dir / f"worker-{signal_name}")
             ran = await self.ran(command, runtime_timeout=0.5, interruptSignal=signal_name)
-            self.assertEqual((ran.result, ran.state), (FAILURE, "Ran (failure) (timed out)"))
+            self.assertEqual((ran.result, ran.state), (FAILURE, "killed (failure) (timed out)"))
             await self.gone(pids)
 
     async def test_what_made_a_session_of_its_own_and_lost_its_parents_is_killed_too(self) -> None:

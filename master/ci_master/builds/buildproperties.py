@@ -76,7 +76,8 @@ def _of_build(properties: Properties, build: Build) -> None:
     owner = properties.getProperty("owner")
     if isinstance(owner, str) and owner not in owners:
         owners.append(owner)
-    properties.setProperty("owners", owners, "Build")
+    if owners:
+        properties.setProperty("owners", owners, "Build")
     if len(build.sources) == 1:
         stamp = build.sources[0]
         for name in ("branch", "revision", "repository", "codebase", "project"):

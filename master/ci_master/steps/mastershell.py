@@ -106,6 +106,8 @@ class MasterShellCommand(BuildStep):
             if self.stopped:
                 return CANCELLED
             self.timed_out = True
+            if ending is not None:
+                self.descriptionDone = [_how(ending)]
             return FAILURE
         assert ending is not None  # it was not killed
         if ending.exitCode == 0:
@@ -113,6 +115,7 @@ class MasterShellCommand(BuildStep):
             return SUCCESS
         status = f"signal {ending.signal}" if ending.signal else f"exit status {ending.exitCode}"
         await log.addHeader(f"{status}\n")
+        self.descriptionDone = [_how(ending)]
         return FAILURE
 
     def _argv(self) -> list[str] | str:
@@ -139,6 +142,13 @@ class MasterShellCommand(BuildStep):
         result = super().interrupt(reason)
         self._stop("interrupted")
         return result
+
+
+def _how(ending: Ended) -> str:
+    """What the step says instead of "Ran"."""
+    if ending.signal:
+        return f"killed ({ending.signal})"
+    return f"failed ({ending.exitCode})" if ending.exitCode else "killed"
 
 
 class _Program(ChildProcess):

@@ -389,6 +389,12 @@ CHANGE = {
 }
 
 
+def test_a_build_that_nobody_is_responsible_for_has_no_owners() -> None:
+    running = BuildHarness(stamps=[{"branch": "main"}]).run([giving(SUCCESS)])
+    assert "owners" not in running.properties
+    assert running.properties["branch"] == "main"
+
+
 def test_later_sources_of_properties_override_earlier_ones() -> None:
     harness = BuildHarness(
         properties={"who": "request", "owner": "bob"},
