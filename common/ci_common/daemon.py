@@ -74,7 +74,8 @@ def load_application(basedir: str | os.PathLike[str], tac: str = TAC) -> LoadedA
     """Change into ``basedir`` and execute its tac file.
 
     :raises BrokenTac: with file, line and reason, when there is no such file, when it fails, or
-        when it makes no ``application``.
+        when it makes no ``application``; also when it has the ``basedir`` of another directory,
+        as in a copy: half of the commands would then work on this one and half on that.
     """
     try:
         os.chdir(basedir)
@@ -88,10 +89,26 @@ def load_application(basedir: str | os.PathLike[str], tac: str = TAC) -> LoadedA
     except SyntaxError as error:
         raise BrokenTac(f"{error.filename or path}:{error.lineno}: {error.msg}") from error
     except Exception as error:
-        raise BrokenTac(_what_failed(path, error)) from error
+        raise BrokenTac(_names_elsewhere(path, names) or _what_failed(path, error)) from error
+    if elsewhere := _names_elsewhere(path, names):
+        raise BrokenTac(elsewhere)
     if "application" not in names:
         raise BrokenTac(f"{path}: it sets no variable 'application'")
     return LoadedApplication(names["application"], names)
+
+
+def _names_elsewhere(tac: str, names: dict[str, Any]) -> str:
+    """What to mend if the ``basedir`` in a tac file is another directory than its own."""
+    home, given = os.path.dirname(tac), names.get("basedir")
+    if not isinstance(given, str):
+        return ""
+    with contextlib.suppress(OSError):
+        if os.path.samefile(os.path.join(home, os.path.expanduser(given)), home):
+            return ""
+    return (
+        f"{tac}: basedir is {given!r}, but the file is in {home}: was the directory copied or"
+        f" moved? Write basedir = {home!r} there"
+    )
 
 
 def _what_failed(tac: str, error: Exception) -> str:
@@ -134,12 +151,19 @@ def run_in_foreground(
     ending.install()
     try:
         try:
+            os.chdir(home)  # the mark of who serves it, where there are no locks
             pid_file.take()
-        except (AlreadyRunning, OSError) as error:
+        except AlreadyRunning as error:
             return _refuse(str(error), say)
+        except OSError as error:
+            return _refuse(
+                f"cannot write {error.filename or pid_file.path}: {error.strerror or error};"
+                f" the account that it runs as needs to write to {home}",
+                say,
+            )
         try:
             with ending.raising():
-                loaded = load_application(basedir, tac)
+                loaded = load_application(home, tac)
             return _run(loaded, Path.cwd() / logfile, ending, to_stdout=to_stdout)
         except BrokenTac as error:
             return _refuse(str(error), say)

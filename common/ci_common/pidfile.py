@@ -54,12 +54,23 @@ def _began_at(pid: int) -> float:
         return -math.inf
 
 
+def _directory_of(pid: int) -> str | None:
+    """Where a process works; None where that is not told."""
+    import psutil
+
+    try:
+        return psutil.Process(pid).cwd() or None
+    except (psutil.Error, OSError):
+        return None
+
+
 class PidFile:
     """A pid file: taken when a daemon starts, dropped at its end, read by who wants to stop it.
 
     The daemon keeps a file beside it locked, where the system has such locks. So a number which
     was left behind, and after a reboot is that of some other program, can be told from a daemon's,
-    and of two that start at once one is refused.
+    and of two that start at once one is refused. A daemon works in the directory that it serves: so
+    the number in a copy of its directory is not taken for a daemon of that copy.
     """
 
     def __init__(self, path: Path) -> None:
@@ -80,9 +91,11 @@ class PidFile:
             return None
         if self._is_locked():
             return pid
-        # Nobody holds the lock: a program that takes none, or one that began after the file was
-        # written and has nothing to do with it.
-        return None if _began_at(pid) > self._written_at() + _DOUBT_S else pid
+        # Nobody holds the lock: a program that takes none; or one that began after the file was
+        # written and has nothing to do with it; or a daemon whose directory was copied.
+        if _began_at(pid) > self._written_at() + _DOUBT_S or self._is_of_elsewhere(pid):
+            return None
+        return pid
 
     def take(self) -> None:
         """Write our own id; what a dead process left behind is overwritten.
@@ -135,6 +148,16 @@ class PidFile:
             return False
         lock.release()
         return False
+
+    def _is_of_elsewhere(self, pid: int) -> bool:
+        """Whether a process is known to work in another directory than that of the file."""
+        directory = _directory_of(pid)
+        if directory is None:
+            return False
+        try:
+            return not os.path.samefile(directory, self.path.parent)
+        except OSError:
+            return False  # one of the two cannot be looked at
 
     def _written_at(self) -> float:
         try:

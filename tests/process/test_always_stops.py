@@ -169,6 +169,8 @@ def test_an_sqlite_file_that_cannot_be_written_is_refused(file: int, directory: 
 
         as_nobody(look)
         Path(where).chmod(0o700)
+        made = {one.name for one in Path(where).iterdir()}
+        assert made == {"state.sqlite"} or file == 0o666  # nothing that a chmod does not open
     # One that can be written is not refused: every other test starts a master on one.
 
 

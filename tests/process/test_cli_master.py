@@ -1,5 +1,6 @@
 """The life of a master, from its making to its end, by its commands."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -87,7 +88,27 @@ def test_a_restart_is_another_process(home: Home) -> None:
     restarted = home.run("restart")
     assert restarted.returncode == 0, restarted.stdout + restarted.stderr
     assert home.pid != first
+    second = home.pid
+    home.configure("c['titel'] = 'x'\n")
+    refused = home.run("restart")
+    assert refused.returncode == 1
+    assert "did you mean 'title'?" in refused.stderr
+    assert "not restarted; the master that runs goes on" in refused.stderr
+    assert home.pid == second
     assert home.run("stop", "--clean").returncode == 0
+
+
+def test_a_copied_directory_does_not_reach_the_original(home: Home, tmp_path: Path) -> None:
+    assert home.run("start", "-q").returncode == 0
+    copy = shutil.copytree(home.directory, tmp_path / "copy")
+    started = ci_master("start", copy)
+    assert started.returncode == 1
+    assert f"Write basedir = '{copy}' there" in started.stdout + started.stderr
+    shutil.copy(home.directory / "twistd.pid", copy)
+    stopped = ci_master("stop", copy)
+    assert stopped.returncode == 0 and "not running" in stopped.stdout
+    assert home.run("reconfig").returncode == 0
+    assert home.run("stop").returncode == 0
 
 
 def test_a_stopped_master_can_be_upgraded_and_cleaned_up(home: Home) -> None:

@@ -86,25 +86,34 @@ def started(home: Path) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        # As a shell does for what runs in the background: Ctrl-C must end it all the same.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        preexec_fn=_signals_of_the_background,
     )
 
 
+def _signals_of_the_background() -> None:
+    """As a shell has them there: Ctrl-C is ignored, and must end the demonstration all the same."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("moment", ["twistd.log", "master.cfg", "console.log", "state.sqlite"])
-@pytest.mark.parametrize("group", [False, True])
+@pytest.mark.parametrize(
+    ("number", "group"),
+    [(signal.SIGTERM, False), (signal.SIGINT, True), (signal.SIGHUP, True)],
+    ids=["kill", "ctrl-c", "closed-terminal"],
+)
 def test_a_signal_at_any_moment_of_the_start_ends_everything(
-    tmp_path: Path, moment: str, group: bool
+    tmp_path: Path, moment: str, number: int, group: bool
 ) -> None:
     home = tmp_path / "demo"
     demo = started(home)
     deadline = time.monotonic() + TIMEOUT_S
     while not (home / "master" / moment).exists() and time.monotonic() < deadline:
         time.sleep(0.01)
-    if group:  # the terminal's Ctrl-C reaches all
-        os.killpg(demo.pid, signal.SIGINT)
+    if group:  # what comes from the terminal reaches all
+        os.killpg(demo.pid, number)
     else:
-        demo.send_signal(signal.SIGTERM)
+        demo.send_signal(number)
     told, _ = demo.communicate(timeout=TIMEOUT_S)
     assert demo.returncode == 0, told
     for name in ("master", "worker1", "worker2"):

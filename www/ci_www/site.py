@@ -124,7 +124,7 @@ class WebRequest(Request):
             uri=repr(self.uri[:200]),
             why=str(error),
         )
-        self.setResponseCode(error.status)
+        self.setResponseCode(error.status, b"Misdirected Request" if error.status == 421 else None)
         if self.path.startswith((b"/api/", b"/change_hook")):
             kind, body = b"text/plain", json.dumps({"error": str(error)}).encode()
         elif b"text/html" in (self.getHeader(b"accept") or b""):

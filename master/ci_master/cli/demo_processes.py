@@ -18,7 +18,7 @@ _TAIL_LINES = 15
 
 
 class StopRequest:
-    """Ctrl-C and SIGTERM, counted: whatever is done at that moment, it is looked for after it.
+    """Ctrl-C, SIGTERM and a closed terminal, counted, and looked for after whatever is done.
 
     An exception out of the blue, as Python has it for Ctrl-C, may be raised where it is lost.
     """
@@ -30,6 +30,9 @@ class StopRequest:
         """Take the signals, also where what started us has them ignored."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._heard)
+        hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+        if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(hangup, self._heard)
 
     def _heard(self, number: int, frame: object) -> None:
         self.wanted += 1

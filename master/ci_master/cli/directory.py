@@ -53,10 +53,17 @@ def config_named_by(path: Path) -> str:
     """The name of the configuration file: the ``configfile`` variable of the tac file.
 
     The file is not run, which could open the database: the assignment is read from its text.
+
+    :raises Problem: with the line, if it is not Python.
     """
     import ast
 
-    tree = ast.parse((path / TAC).read_text())
+    try:
+        tree = ast.parse((path / TAC).read_bytes())
+    except SyntaxError as error:
+        raise Problem(f"{path / TAC}:{error.lineno}: {error.msg}") from error
+    except (OSError, ValueError) as error:
+        raise Problem(f"cannot read {path / TAC}: {error}") from error
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
             names = [target.id for target in node.targets if isinstance(target, ast.Name)]

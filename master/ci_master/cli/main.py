@@ -7,6 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from ci_common.faults import ConfigError, nearest
@@ -27,6 +28,10 @@ COMMANDS = {
     "cleanupdb": ("cleanupdb", "compress the logs in the database of a stopped master again"),
 }
 ALIASES = {"sighup": "reconfig"}
+
+#: What the extra [master] installs, and the commands that do without.
+_NEEDED = ("sqlalchemy", "alembic", "jinja2", "yaml", "zstandard", "croniter")
+_LIGHT = frozenset(["stop", "reconfig", "sendchange"])
 
 _INTRODUCTION = """\
 usage: ci-master [--verbose] COMMAND ...
@@ -83,9 +88,15 @@ def _run(name: str, words: list[str], is_verbose: bool) -> int:
     )
     parser.add_argument("--version", action="version", version=f"ci-master {__version__}")
     module.add_arguments(parser)
+    options = parser.parse_args(words)
+    missing = [] if name in _LIGHT else [one for one in _NEEDED if find_spec(one) is None]
+    if missing:
+        return _complain(
+            f"this is the installation of a worker; a master needs {', '.join(missing)} too:"
+            f" install ci-framework with the extra [master], into {sys.prefix}"
+        )
     try:
-        result = module.run(parser.parse_args(words))
-        return int(result)
+        return int(module.run(options))
     except Problem as problem:
         if is_verbose:
             raise

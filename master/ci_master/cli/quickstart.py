@@ -15,6 +15,7 @@ from ci_master.cli.demo_repository import Repository
 from ci_master.cli.demo_setup import WORKERS, make_master, make_worker, web_port
 from ci_master.cli.directory import TAC, whole_path
 from ci_master.cli.problem import Problem
+from ci_master.cli.running import running_pid
 
 #: Seconds between the commits that are pushed to give the pages something to show: a little
 #: more than the sample's poll interval.
@@ -52,7 +53,7 @@ def _run(options: argparse.Namespace, stop: StopRequest) -> int:
     repository = Repository(home / "repository.git", home / "work")
     _make(home, repository)
     port = web_port(home / "master")
-    _refuse_taken_port(port)
+    _refuse_taken_port(port, home)
     with Processes(home, stop) as processes:
         processes.start("master", [sys.executable, "-m", "ci_master.cli.main"])
         processes.wait_for_port(port, START_TIMEOUT_S)
@@ -90,14 +91,22 @@ def _watch(processes: Processes, repository: Repository, *, with_pushes: bool) -
             print(f"pushed a commit: {pushed}", flush=True)
 
 
-def _refuse_taken_port(port: int) -> None:
+def _refuse_taken_port(port: int, home: Path) -> None:
+    running = [name for name in ("master", *WORKERS) if running_pid(home / name) is not None]
+    if running:
+        commands = " && ".join(
+            f"ci-{'master' if name == 'master' else 'worker'} stop {home / name}"
+            for name in running
+        )
+        raise Problem(f"this demonstration runs already; to stop it: {commands}")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
             raise Problem(
-                f"port {port} of this machine is taken; does the demonstration run already?"
+                f"port {port} of this machine is taken, perhaps by another demonstration; stop"
+                f" that, or change WEB_PORT in {home / 'master' / 'master.cfg'}"
             ) from None
 
 

@@ -1,8 +1,14 @@
-"""Stop a master, if it runs, and start it again."""
+"""Stop a master, if it runs, and start it again.
+
+A master.cfg with mistakes is told first, and the master that runs goes on.
+"""
 
 import argparse
+import sys
+from pathlib import Path
 
-from ci_master.cli.directory import add_basedir, add_quiet, master_directory
+from ci_common.faults import ConfigError
+from ci_master.cli.directory import add_basedir, add_quiet, config_named_by, master_directory
 from ci_master.cli.running import running_pid
 from ci_master.cli.start import add_start_options, start
 from ci_master.cli.stop import add_clean
@@ -24,8 +30,25 @@ def run(options: argparse.Namespace) -> int:
     if running_pid(basedir) is None:
         if not options.quiet:
             print("the master was not running; starting it")
+    elif has_faults(basedir):
+        return 1
     else:
         status = stop_daemon(basedir, clean=options.clean, quiet=options.quiet)
         if status:
             return status
     return start(basedir, options)
+
+
+def has_faults(basedir: Path) -> bool:
+    """Whether the configuration of a running master would not let it start; they are told."""
+    from ci_master.config.load import load_config
+    from ci_master.config.report import report
+
+    name = config_named_by(basedir)
+    try:
+        load_config(basedir, name)
+    except ConfigError as error:
+        print(report(name, error), file=sys.stderr)
+        print("not restarted; the master that runs goes on", file=sys.stderr)
+        return True
+    return False

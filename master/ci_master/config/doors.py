@@ -54,9 +54,11 @@ def _hooks(check: Check) -> None:
         if str(name) != "poller" and not (isinstance(options, dict) and options.get("secret"))
     ]
     if without:
+        paths = ", ".join(f"/change_hook/{name}" for name in without[:5])
+        more = f" and {len(without) - 5} more" if len(without) > 5 else ""
         check.config.warnings.append(
             f"{check.places.of('www')}: whoever reaches the web server can add changes by"
-            f" /change_hook/{without[0]}, without a password. Write c['www']['change_hook_auth'] ="
+            f" {paths}{more}, without a password. Write c['www']['change_hook_auth'] ="
             " [FilePasswordDB('hook-passwords.txt')] (from twisted.cred.checkers), or"
             " c['www']['change_hook_auth'] = False if that is meant"
         )

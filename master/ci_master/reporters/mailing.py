@@ -127,6 +127,7 @@ def _send(
         heloFallback=not relay.use_tls and relay.user is None,
         requireAuthentication=relay.user is not None,
     )
+    factory.noisy = False  # twistd.log needs no two lines for each mail
     if relay.use_smtps:
         made = reactor.connectSSL(relay.host, relay.port, factory, _tls(relay), timeout=ANSWER_S)
     else:

@@ -30,6 +30,7 @@ def upgrade(url: str, basedir: str) -> str:
     """
     target = database_url(url, basedir)
     _make_private(target)
+    _check_files(target)
     check_reachable(target)
     found = _look(target)
     if found == SCHEMA_VERSION:
@@ -77,6 +78,7 @@ def check_version(url: str, basedir: str) -> None:
             f"the database file {target.database} does not exist;"
             f" make it with 'ci-master upgrade-master {basedir}'"
         )
+    _check_files(target)
     check_reachable(target)
     found = _look(target)
     if found == SCHEMA_VERSION:
@@ -120,6 +122,25 @@ def _check_writable(target: URL) -> None:
         raise DatabaseUnusable(
             f"the database {show(target)} cannot be written: no permission for"
             f" {', '.join(closed[:4])}{', ...' if len(closed) > 4 else ''}; {_may_write(target)}"
+        )
+
+
+def _check_files(target: URL) -> None:
+    """Make sure that our account may write the files of an SQLite database.
+
+    Before SQLite opens the database: it would make those that are missing with the permissions of
+    the database, and they stay closed when that is opened to us.
+
+    :raises DatabaseUnusable: with the files that it may not write.
+    """
+    if target.get_backend_name() != "sqlite" or not target.database:
+        return
+    files = [target.database + ending for ending in ("", "-wal", "-shm")]
+    closed = [file for file in files if os.path.exists(file) and not os.access(file, os.W_OK)]
+    if closed:
+        raise DatabaseUnusable(
+            f"the database {show(target)} cannot be written: no permission for"
+            f" {', '.join(closed)}; {_may_write(target)}"
         )
 
 

@@ -41,3 +41,19 @@ def test_of_a_directory_the_tac_names_the_file(
     (tmp_path / "other.cfg").write_text(MINIMAL)
     assert main(["checkconfig", "-q", str(tmp_path)]) == 0
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("tac", "told"),
+    [
+        (b"x = 1\ny = (\n", "buildbot.tac:2: '(' was never closed"),
+        (b"x = '\xff'\n", "buildbot.tac"),
+        (b"\0", "buildbot.tac"),
+    ],
+)
+def test_a_tac_file_that_is_not_python_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], tac: bytes, told: str
+) -> None:
+    (tmp_path / "buildbot.tac").write_bytes(tac)
+    assert main(["checkconfig", str(tmp_path)]) == 1
+    assert told in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """The overview of ``ci-master``, and how mistakes at the command line are answered."""
 
 import importlib
+from pathlib import Path
 
 import pytest
 
@@ -65,3 +66,21 @@ def test_a_wrong_argument_leaves_with_1(capsys: pytest.CaptureFixture[str]) -> N
         main(["start", "--nonsense"])
     assert left.value.code == 1
     assert "--nonsense" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "sendchange"])
+def test_what_a_master_needs_is_looked_for_before_anything_is_made(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+) -> None:
+    monkeypatch.setattr("ci_master.cli.main.find_spec", lambda name: None)
+    basedir = tmp_path / "m"
+    assert main([command, str(basedir)]) == 1
+    said = capsys.readouterr().err
+    if command in ("stop", "reconfig"):
+        assert "is not the directory of a master" in said
+    else:
+        assert "a master needs sqlalchemy, alembic" in said and "the extra [master]" in said
+    assert not basedir.exists()

@@ -16,6 +16,7 @@ from tests.unit.common.test_pidfile_and_startup import NO_PROCESS
 @pytest.fixture(autouse=True)
 def keep_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pidfile, "_directory_of", lambda pid: str(tmp_path))
 
 
 def test_a_tac_is_executed_in_its_directory(tmp_path: Path) -> None:
@@ -40,6 +41,38 @@ def test_a_broken_tac_is_explained(tmp_path: Path, text: str | None, why: str) -
         (tmp_path / "buildbot.tac").write_text(text)
     with pytest.raises(BrokenTac, match=why):
         load_application(tmp_path)
+
+
+@pytest.mark.parametrize("rest", ["", "open(basedir + '/no/log', 'a')\n"])
+@pytest.mark.parametrize("given", ["/", "/no/such/directory", "..", "sub"])
+def test_a_tac_of_another_directory_is_refused(tmp_path: Path, given: str, rest: str) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "buildbot.tac").write_text(f"basedir = {given!r}\n{rest}application = 1\n")
+    with pytest.raises(BrokenTac, match="was the directory copied or moved") as caught:
+        load_application(tmp_path)
+    assert f"Write basedir = {str(tmp_path)!r} there" in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [".", "sub/..", "{here}", "{here}/", "{here}-link"])
+def test_a_tac_names_its_directory_in_any_way(tmp_path: Path, given: str) -> None:
+    (tmp_path / "sub").mkdir()
+    tmp_path.with_name(f"{tmp_path.name}-link").symlink_to(tmp_path)
+    basedir = given.format(here=tmp_path)
+    (tmp_path / "buildbot.tac").write_text(f"basedir = {basedir!r}\napplication = 1\n")
+    assert load_application(tmp_path).application == 1
+
+
+def test_a_directory_that_cannot_be_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, text: str) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(pidfile, "write_private_text", refuse)
+    said: list[str] = []
+    assert run_in_foreground(tmp_path, say=said.append) == 1
+    path = tmp_path / "twistd.pid"
+    assert f"cannot write {path}: Permission denied; the account" in said[0]
 
 
 @pytest.mark.parametrize(

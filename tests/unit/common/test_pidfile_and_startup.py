@@ -31,7 +31,10 @@ def test_a_pid_file_is_taken_over_from_the_dead(tmp_path: Path, left_behind: str
 
 
 @pytest.mark.skipif(not Path("/proc/stat").exists(), reason="no /proc tells when processes began")
-def test_a_number_that_went_to_another_program_is_nobodys(tmp_path: Path) -> None:
+def test_a_number_that_went_to_another_program_is_nobodys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pidfile, "_directory_of", lambda pid: str(tmp_path))
     file = PidFile(tmp_path / "twistd.pid")
     file.path.write_text(str(os.getppid()))
     assert file.serving() == os.getppid()
@@ -45,13 +48,31 @@ def test_a_number_that_went_to_another_program_is_nobodys(tmp_path: Path) -> Non
     assert not file.path.exists()
 
 
-def test_a_pid_file_of_the_living_is_respected(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_pid_file_of_the_living_is_respected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_told: bool
+) -> None:
+    directory = str(tmp_path) if is_told else None
+    monkeypatch.setattr(pidfile, "_directory_of", lambda pid: directory)
     file = PidFile(tmp_path / "twistd.pid")
     file.path.write_text(str(os.getppid()))
     with pytest.raises(AlreadyRunning, match=f"already running as pid {os.getppid()}"):
         file.take()
     file.drop()
     assert file.path.exists()
+
+
+def test_in_a_copied_directory_nobody_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "copy").mkdir()
+    file = PidFile(tmp_path / "twistd.pid")
+    file.take()
+    copy = PidFile(tmp_path / "copy" / "twistd.pid")
+    copy.path.write_text(file.path.read_text())
+    assert (file.serving(), copy.serving()) == (os.getpid(), None)
+    file.drop()
 
 
 def test_of_two_that_start_at_once_one_is_refused(
@@ -76,6 +97,7 @@ def test_where_no_lock_can_be_had_the_file_is_written_all_the_same(
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr("filelock.FileLock.acquire", fail)
+    monkeypatch.chdir(tmp_path)
     file = PidFile(tmp_path / "twistd.pid")
     file.take()
     assert PidFile(file.path).serving() == os.getpid()

@@ -20,6 +20,14 @@ CHECKER = "__import__('twisted.cred.checkers').cred.checkers.FilePasswordDB('p')
         ("c['www'] = {'change_hook_dialects': {'github': {'secret': 's', 'strict': True}}}", []),
         ("c['www'] = {'change_hook_dialects': {'github': {}}}", ["/change_hook/github"]),
         ("c['www'] = {'change_hook_dialects': {'poller': True}}", []),
+        (
+            "c['www'] = {'change_hook_dialects': {'a': {}, 'poller': True, 'base': True}}",
+            ["/change_hook/a, /change_hook/base, without a password"],
+        ),
+        (
+            "c['www'] = {'change_hook_dialects': dict.fromkeys('abcdefg', True)}",
+            ["/change_hook/e and 2 more, without a password"],
+        ),
         ("c['change_source'] = [changes.PBChangeSource()]", ["published default, 'changepw'"]),
         ("c['change_source'] = changes.PBChangeSource(port=1)", ["passwd=..."]),
         ("c['change_source'] = changes.PBChangeSource(passwd='x9')", []),

@@ -166,7 +166,7 @@ class Site:
 def test_nothing_of_the_site_answers_a_stranger(path: str) -> None:
     extra = "X-Forwarded-Host: ci.example\r\nOrigin: http://evil.example\r\n"
     answer = Site().send(f"GET {path} HTTP/1.1\r\nHost: evil.example\r\n{extra}\r\n".encode())
-    assert answer.startswith(b"HTTP/1.1 421 ")
+    assert answer.startswith(b"HTTP/1.1 421 Misdirected Request\r\n")
     assert b"fine" not in answer
 
 

@@ -1,6 +1,7 @@
 """Whole pages from made-up registries: hostile names, empty farms, regions, lists of builders."""
 
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -111,6 +112,12 @@ def test_pages_hold_no_inline_script_or_style(renderer: Renderer, name: str) -> 
     html = renderer.page(pages(registries())[name], SHELL, Viewer(), NOW).decode()
     assert re.search(r"<[^>]*\s(?:style|on\w+)=|<style|<script(?![^>]*\ssrc=)", html) is None
     assert html.count("<h1") == 1 and "<title>" in html
+
+
+def test_half_a_surrogate_pair_does_not_stop_a_page(renderer: Renderer) -> None:
+    page, shell = pages(registries())["home"], replace(SHELL, title="a\udcffb")
+    assert b"a?b" in renderer.page(page, shell, Viewer(), NOW)
+    assert renderer.regions(page, shell, Viewer(), NOW, ["nav", "running"])
 
 
 def test_a_region_is_the_same_html_as_in_the_page(renderer: Renderer) -> None:

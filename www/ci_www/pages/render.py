@@ -16,6 +16,11 @@ from ci_www.pages.shell import Shell
 ROOT = Path(__file__).parent.parent
 
 
+def _encoded(html: str) -> bytes:
+    """HTML as it is sent, with a question mark for half a surrogate pair, as forms can post it."""
+    return html.encode("utf-8", "replace")
+
+
 class Renderer:
     """Templates with everything that they may use. Safe to call from any thread."""
 
@@ -37,7 +42,7 @@ class Renderer:
     def page(self, page: Page, shell: Shell, viewer: Viewer, now: float) -> bytes:
         """The whole page."""
         template = self._env.get_template(page.template)
-        return template.render(self._context(page, shell, viewer, now)).encode()
+        return _encoded(template.render(self._context(page, shell, viewer, now)))
 
     def regions(
         self, page: Page, shell: Shell, viewer: Viewer, now: float, wanted: Iterable[str]
@@ -55,7 +60,7 @@ class Renderer:
             if block is None:
                 return None
             parts += block(owner.new_context(values))
-        return "".join(parts).encode()
+        return _encoded("".join(parts))
 
     def _context(self, page: Page, shell: Shell, viewer: Viewer, now: float) -> dict[str, Any]:
         return {"page": page, "v": page.view, "shell": shell, "viewer": viewer, "now": now}
