@@ -10,8 +10,12 @@ from sqlalchemy import Connection
 from ci_master.data.context import Context
 from ci_master.storage import schema
 from ci_master.storage import sourcestamps as rows
+from ci_master.storage.texts import storable
 
 _REMEMBERED = 2000
+
+#: Characters that each text of a source stamp may have.
+_MOST = {"branch": 256, "revision": 256, "repository": 512, "project": 512, "codebase": 256}
 
 Stamp = Mapping[str, Any]
 
@@ -46,7 +50,10 @@ class SourceStamps:
         """The REST source stamps for these; new ones are stored.
 
         :raises KeyError: if there is no source stamp with an id given.
+        :raises TypeError: if a branch, revision or the like is neither text nor a number.
+        :raises ValueError: if it is longer than can be stored.
         """
+        stamps = [stamp if isinstance(stamp, int) else _of_texts(stamp) for stamp in stamps]
         found = [self.known(stamp) for stamp in stamps]
         if None not in found:
             return [stamp for stamp in found if stamp is not None]
@@ -127,6 +134,25 @@ def stamp_hash(stamp: Stamp, patchid: int | None) -> str:
     )
     joined = b"\0".join(b"\xf5" if part is None else part.encode() for part in parts)
     return hashlib.sha1(joined, usedforsecurity=False).hexdigest()
+
+
+def _of_texts(stamp: Stamp) -> Stamp:
+    """With numbers as texts, for the revision of a property may be one; and as it is stored."""
+    odd = {}
+    for key, most in _MOST.items():
+        value = stamp.get(key)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise TypeError(f"the {key} of a source stamp must be text, not {value!r:.60}")
+        text = storable(str(value))
+        if text != value:
+            odd[key] = text
+        if len(text) > most:  # cut, it would be another one
+            raise ValueError(
+                f"the {key} of a source stamp has {len(text):,} characters; {most} is the most"
+            )
+    return {**stamp, **odd} if odd else stamp
 
 
 def _bytes(body: bytes | str) -> bytes:
