@@ -22,6 +22,7 @@ from ci_www.rest.encoding import is_gone
 _NAME = re.compile(r"\w+")
 
 _LONGEST_ERROR = 1000
+_MISSING = "The dialect '{}' is configured, but this version does not have it; it has: {}"
 _UNKNOWN = "The dialect specified, '{}', wasn't whitelisted in change_hook"
 
 
@@ -118,7 +119,8 @@ class ChangeHook(Resource):
         if isinstance(options, dict) and options.get("custom_class"):
             maker = options["custom_class"]
         if maker is None:
-            raise _Unreadable(_UNKNOWN.format(name[:100]))
+            known = sorted({*DIALECTS, *self._parts.change_hook_dialects})
+            raise _Unreadable(_MISSING.format(name[:100], ", ".join(known)))
         return maker(self._parts, options)
 
     async def _check_password(self, request: Any) -> None:

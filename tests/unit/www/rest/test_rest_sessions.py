@@ -117,6 +117,11 @@ class HookTests(ApiCase):
     def test_senders_hear_what_is_wrong(self) -> None:
         nope = "The dialect specified, 'nope', wasn't whitelisted in change_hook"
         self.assertEqual(self.hook("nope"), (400, nope))
+        later = (
+            "The dialect 'github' is configured, but this version does not have it; it has: base"
+        )
+        dialects = {"base": True, "github": {}}
+        self.assertEqual(self.hook("github", change_hook_dialects=dialects), (400, later))
         self.assertEqual(self.hook("base?when=x"), (400, "when is not a time in unix seconds: 'x'"))
         self.assertEqual(self.hook("base?files=zz")[0], 400)
         self.assertEqual(self.get("changes")["changes"], [])
