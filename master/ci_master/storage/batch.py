@@ -151,16 +151,16 @@ class _Attempt:
 
     def _written_together(self, some: list[Transaction]) -> bool:
         try:
-            for transaction in some:
-                transaction.prepare()
-                if transaction.misses_a_part(self._lost):
-                    return False
             rows = Rows()
             for transaction in some:
+                if transaction.is_late:
+                    transaction.prepare()
+                if transaction.concluded is not None and transaction.misses_a_part(self._lost):
+                    return False
                 rows.begin_act()
                 for op in transaction.ops:
                     rows.add(op)
-            with self._connection.begin_nested():
+            with _Savepoint(self._connection):
                 rows.flush(self._connection)
         except Exception as error:
             if self._all_is_off(error):
@@ -175,7 +175,7 @@ class _Attempt:
             if transaction.misses_a_part(self._lost):
                 raise Incomplete(transaction.about)
             if transaction.ops:
-                with self._connection.begin_nested():
+                with _Savepoint(self._connection):
                     self._write(transaction)
         except Exception as error:
             if self._all_is_off(error):
@@ -199,6 +199,30 @@ class _Attempt:
             else:
                 rows.add(op)
         rows.flush(self._connection)
+
+
+class _Savepoint:
+    """What is done within it is undone if it raises. Made for one thing: to cost little."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.exec_driver_sql("SAVEPOINT act")
+
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+        run = self._connection.exec_driver_sql
+        if kind is None:
+            try:
+                run("RELEASE SAVEPOINT act")
+            except Exception:
+                run("ROLLBACK TO SAVEPOINT act")
+                raise
+        else:
+            run("ROLLBACK TO SAVEPOINT act")
+            run("RELEASE SAVEPOINT act")
 
 
 class Rows:

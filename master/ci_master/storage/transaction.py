@@ -19,6 +19,9 @@ from ci_master.storage.engine import reason_of
 T = TypeVar("T")
 Row = Mapping[str, Any]
 
+#: An event: its keys and its message.
+Told = tuple[tuple[Key, ...], Message]
+
 #: What a value that is made in the writer's thread is made by.
 Make = Callable[[], Any]
 
@@ -124,6 +127,7 @@ class Transaction:
 
     __slots__ = (
         "_bus",
+        "_done",
         "_followers",
         "_known",
         "_late",
@@ -156,8 +160,9 @@ class Transaction:
         self.durable = False
         #: Set by the writer if it could not be stored.
         self.failure: Failure | None = None
+        self._done: Deferred[None] | None = None
         self._late: list[tuple[Insert | Update, Mapping[str, Make]]] | None = None
-        self._followers: list[Callable[[], None] | tuple[tuple[Key, ...], Message]] = []
+        self._followers: list[Callable[[], None] | Told] = []
         self._when_failed: list[Callable[[Failure], None]] | None = None
 
     # -- what is written
@@ -267,26 +272,20 @@ class Transaction:
     def commit(self) -> "Deferred[None]":
         """Have it stored; fires when that is done and its events are told, or fails."""
         self.durable = True
-        done: Deferred[None] = Deferred()
-        self._followers.append(lambda: done.callback(None))
-        self.on_failure(done.errback)
+        done = self._done = Deferred()
         self._store.take(self)
         return done
 
     def submit(self) -> None:
         """Have it stored; nobody waits. A failure is logged, after ``on_failure`` was called."""
-        self.on_failure(self._log_failure)
         self._store.take(self)
 
-    def _log_failure(self, failure: Failure) -> None:
-        if not failure.check(Incomplete):
-            self.log.error(
-                "could not be stored: {about} ({reason})",
-                about=self.about,
-                reason=reason_of(failure.value),
-            )
-
     # -- for those who carry it out
+
+    @property
+    def is_late(self) -> bool:
+        """Whether there are values to be made yet."""
+        return bool(self._late)
 
     def prepare(self) -> None:
         """Make the values that are made late and are not made yet, in the writer's thread."""
@@ -314,25 +313,43 @@ class Transaction:
         return self.group.with_parents()
 
     def settle(self) -> None:
-        """Do what follows, in the reactor: it is stored, or ``failure`` says why not."""
-        failure = self.failure
-        if failure is not None:
-            for group in self.losers():
-                group.lost.append(self.about)
-            for when_failed in self._when_failed or ():
-                self._call(when_failed, failure)
-            return
-        for follower in self._followers:
-            if isinstance(follower, tuple):
-                keys, message = follower
-                assert self._bus is not None  # tell() checked it
-                for key in keys:
-                    self._call(self._bus.publish, key, message)
-            else:
-                self._call(follower)
+        """Do what follows, in the reactor: it is stored, or ``failure`` says why not.
 
-    def _call(self, function: Callable[..., None], *args: Any) -> None:
-        try:
-            function(*args)
-        except Exception:
-            self.log.failure("failed after {about} was written", about=self.about)
+        It holds nothing afterwards.
+        """
+        failure, done = self.failure, self._done
+        followers, when_failed = self._followers, self._when_failed
+        self.ops, self._followers, self._when_failed, self._done = [], [], None, None
+        if failure is None:
+            self._follow(followers)
+            if done is not None:
+                done.callback(None)
+            return
+        for group in self.losers():
+            group.lost.append(self.about)
+        for callback in when_failed or ():
+            try:
+                callback(failure)
+            except Exception:
+                self.log.failure("failed after {about} could not be stored", about=self.about)
+        if done is not None:
+            done.errback(failure)
+        elif not failure.check(Incomplete):
+            self.log.error(
+                "could not be stored: {about} ({reason})",
+                about=self.about,
+                reason=reason_of(failure.value),
+            )
+
+    def _follow(self, followers: Iterable[Callable[[], None] | Told]) -> None:
+        for follower in followers:
+            try:
+                if isinstance(follower, tuple):
+                    keys, message = follower
+                    assert self._bus is not None  # tell() checked it
+                    for key in keys:
+                        self._bus.publish(key, message)
+                else:
+                    follower()
+            except Exception:
+                self.log.failure("failed after {about} was stored", about=self.about)
