@@ -1,6 +1,7 @@
 """Checks of what a step's constructor was given. Placeholders pass: their values come later."""
 
 import inspect
+import math
 from typing import Any
 
 from ci_master.builds.faults import configFault
@@ -50,8 +51,10 @@ def check_param_str_none(value: Any, class_name: str, param_name: str) -> None:
 
 
 def check_param_number_none(value: Any, class_name: str, param_name: str) -> None:
-    """It must be a number or None."""
+    """It must be a number, not NaN or infinite, or None."""
     _check(value, (int, float, type(None)), "a number or None", class_name, param_name)
+    if isinstance(value, float) and not math.isfinite(value):
+        configFault(f"{class_name} argument {param_name} is {value!r}, but must be a finite number")
 
 
 def _check(

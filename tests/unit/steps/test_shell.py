@@ -59,6 +59,8 @@ def test_a_subclass_may_bring_the_command() -> None:
     ("make", "words"),
     [
         (lambda: ShellCommand(), ["'command' argument", 'command=["make", "all"]']),
+        (lambda: ShellCommand(command="x", maxTime=float("nan")), ["maxTime", "finite"]),
+        (lambda: ShellCommand(command="x", timeout=float("inf")), ["timeout", "finite"]),
         (lambda: ShellCommand(comand="x"), ["comand", "did you mean 'command'?"]),
         (lambda: ShellCommand(command="x", haltonFailure=True), ["did you mean 'haltOnFailure'?"]),
         (lambda: SetPropertyFromCommand(command="x"), ["property", "extract_fn"]),
