@@ -14,6 +14,7 @@ def loading_for_good() -> Iterator[None]:
     freed as ever; only cycles of what was made meanwhile are not.
     """
     was_on = gc.isenabled()
+    gc.collect()  # what is garbage already is not to stay for good
     gc.disable()
     try:
         yield

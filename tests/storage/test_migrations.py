@@ -1,12 +1,15 @@
 """Databases are brought to our tables, and others are refused with a reason."""
 
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import inspect, text
+from sqlalchemy import create_mock_engine, inspect, text
 
 from ci_master.storage import engine as engines
 from ci_master.storage import migrate
@@ -38,6 +41,28 @@ def test_the_migrations_lead_to_the_tables(database_url: str, basedir: str) -> N
             v0005_outbox.upgrade()
         assert compare_metadata(context, metadata) == []
     engine.dispose()
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_indexes_of_a_part_of_the_rows_are_that_on_every_database(dialect: str) -> None:
+    made: list[str] = []
+
+    def note(statement: Any, *_: Any) -> None:
+        made.append(str(statement.compile(dialect=database.dialect)))
+
+    database = create_mock_engine(f"{dialect}://", note)
+    metadata.create_all(database, checkfirst=False)
+    partial = sorted(one.partition(" ON ")[0].split()[-1] for one in made if " WHERE " in one)
+    assert partial == ["buildrequests_collapsed", "builds_long"]
+
+
+def test_a_master_on_sqlite_does_not_load_the_support_of_other_databases() -> None:
+    program = (
+        "import sys, ci_master.storage.store;"
+        "print([name for name in sys.modules if name.startswith('sqlalchemy.dialects.p')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60)
+    assert done.stdout.strip() == b"[]", done.stderr
 
 
 def test_an_empty_database_gets_the_tables_once(database_url: str, basedir: str) -> None:

@@ -4,7 +4,10 @@ Each act is stored whole or not at all, fails or succeeds alone, and tells its o
 announces follows its commit.
 """
 
+import gc
 import random
+import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
@@ -21,7 +24,7 @@ from ci_master.storage.batch import TwoRowsOfOneId
 from ci_master.storage.engine import may_pass
 from ci_master.storage.transaction import Group, Incomplete, RowMissing, Transaction
 from tests.fakes.store import InstantStore
-from tests.storage.harness import Desk
+from tests.storage.harness import LIMIT_S, Desk
 from tests.storage.troubles import lost_connection
 
 p, b, w = schema.projects, schema.builders, schema.workers
@@ -357,6 +360,28 @@ def test_values_are_made_once_however_often_a_row_is_tried(bench: Bench) -> None
     assert (given["description"], change) == (None, {})  # what the caller has stays as it is
     assert (stored, changed) == ([None], [None])
     assert isinstance(bad[0], IntegrityError)
+
+
+class WatchedRow(dict[str, Any]):
+    """A row of which one can tell when it is gone."""
+
+
+def test_what_was_stored_is_forgotten_without_the_garbage_collector(bench: Bench) -> None:
+    gone = threading.Event()  # the writer's thread may be the last that lets go of it
+    row = WatchedRow(id=1, name="a", slug="a")
+    weakref.finalize(row, gone.set)
+    one = act(bench)
+    one.insert(p, row)
+    one.after_commit(lambda: None)
+    del row
+    gc.disable()
+    try:
+        one.submit()
+        del one
+        bench.wait()
+        assert gone.wait(LIMIT_S)
+    finally:
+        gc.enable()
 
 
 def test_text_that_no_database_takes_is_stored_as_far_as_it_can_be(bench: Bench) -> None:

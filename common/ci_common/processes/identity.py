@@ -1,5 +1,6 @@
 """Tell one process from another that has its id."""
 
+import os
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -29,10 +30,14 @@ def _started(pid: int) -> str | None:
         # Read here and not by psutil, which adds the time of the system's start: setting the
         # clock would make another process of it.
         try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                ticks = file.read().rpartition(b")")[2].split()[19].decode("ascii")
+            handle = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+            try:  # without a file object: this is done for each program that is started
+                line = os.read(handle, 4096)
+            finally:
+                os.close(handle)
         except OSError:
             return None
+        ticks = line.rpartition(b")")[2].split(None, 20)[19].decode("ascii")
         return f"{ticks}@{_boot()}"
     import psutil  # costs an idle daemon memory
 

@@ -4,12 +4,19 @@ All times are unix seconds (UTC), in 64 bits. Ids are handed out by the master f
 :mod:`ci_master.storage.ids`), so no insert needs a round trip. Columns that end in ``_json``
 hold JSON text. Result codes are those of :mod:`ci_common.results`; -1 in ``buildrequests`` and
 NULL in ``builds`` and ``steps`` mean none yet.
+
+An index of a part of the rows has its condition as ``sqlite_where``. On PostgreSQL it gets the
+same when the tables are made: ``postgresql_where`` here would have every master keep SQLAlchemy's
+support for PostgreSQL in memory, 2 MiB of it.
 """
+
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     ForeignKey,
     Index,
     Integer,
@@ -18,6 +25,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     UniqueConstraint,
+    event,
     literal_column,
     text,
 )
@@ -25,6 +33,17 @@ from sqlalchemy import (
 from ci_master.storage.texts import String, Text
 
 metadata = MetaData()
+
+
+@event.listens_for(metadata, "before_create")
+def _keep_partial_indexes(target: MetaData, connection: Connection, **options: Any) -> None:
+    """Have PostgreSQL index the same part of the rows as SQLite."""
+    if connection.dialect.name == "postgresql":
+        for table in target.tables.values():
+            for index in table.indexes:
+                where = index.dialect_kwargs.get("sqlite_where")
+                if where is not None:
+                    index.dialect_kwargs["postgresql_where"] = where
 
 
 def _id() -> Column[int]:
@@ -350,7 +369,6 @@ buildrequests = Table(
         "buildrequests_collapsed",
         "collapsed_into",
         sqlite_where=text("collapsed_into IS NOT NULL"),
-        postgresql_where=text("collapsed_into IS NOT NULL"),
     ),
     Index("buildrequests_complete", "complete", "id"),
     Index("buildrequests_of_builder", "builderid", "complete", "id"),
@@ -387,7 +405,6 @@ Index(
     "builds_long",
     builds.c.started_at,
     sqlite_where=IS_LONG_BUILD,
-    postgresql_where=IS_LONG_BUILD,
 )
 
 build_properties = Table(

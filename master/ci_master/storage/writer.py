@@ -77,6 +77,7 @@ class Writer:
                 self.log.failure("a batch of {count} writes failed", count=len(batch))
                 fail_all(batch, Failure())
             self._done(batch)
+            del batch  # its rows, while we wait for the next one
         self._drop_connection()
 
     def _stubbornly(self, batch: Batch) -> None:
