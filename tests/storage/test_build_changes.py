@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, event
 
 from ci_common.results import FAILURE, SKIPPED, SUCCESS
 from ci_master.data.builders import BuilderSpec
 from ci_master.data.model import BuildRow
 from ci_master.queue.actions import rebuild_build
-from ci_master.storage import build_changes, reads_builds, views_changes
+from ci_master.storage import build_changes, changes, reads_builds, views_changes
 from ci_master.storage.reads_page import Page
 from tests.storage.harness import Desk
 
@@ -171,6 +172,29 @@ def test_what_is_built_again_has_the_same_changes(desk: Desk) -> None:
     first = build(desk, b)
     _, requests = desk.run(rebuild_build(desk.data, first))
     assert changes_of(desk, build(desk, requests[1])) == ids
+
+
+def test_changes_are_read_by_two_statements_whatever_their_source_stamps(desk: Desk) -> None:
+    ids = [change(desk, f"r{number}") for number in range(5)]
+    sent: list[str] = []
+
+    def read(tx: Connection) -> list[dict[str, Any]]:
+        event.listen(tx, "before_cursor_execute", lambda *args: sent.append(args[2]))
+        return changes.get_many(tx, ids)
+
+    found = desk.run(desk.store.read(read))
+    assert [one["sourcestamp"]["revision"] for one in found] == ["r0", "r1", "r2", "r3", "r4"]
+    assert len([one for one in sent if one.startswith("SELECT")]) == 2
+
+
+def test_changes_without_a_branch_are_a_line_of_their_own(desk: Desk) -> None:
+    """No branch is a value like any other where it is compared."""
+    old = change(desk, "r0", branch=None)
+    build(desk, ask(desk, old))
+    ids = [change(desk, "r1", branch=None), change(desk, "r2"), change(desk, "r3", branch=None)]
+    (found,) = desk.run(desk.data.changes.get_many([ids[2]]))
+    assert found["parent_changeids"] == [ids[0]]
+    assert changes_of(desk, build(desk, ask(desk, ids[2]))) == [ids[0], ids[2]]
 
 
 def test_of_endless_failures_only_the_newest_changes_count(

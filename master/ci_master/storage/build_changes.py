@@ -43,21 +43,22 @@ MOST = 1000
 
 
 class Line(NamedTuple):
-    """A line of development: changes of one line follow each other."""
+    """A line of development: changes of one line follow each other.
+
+    Statements that ask for :data:`IS_OF_LINE` are run with ``_asdict()`` of one.
+    """
 
     codebase: str
     branch: str | None
     repository: str
     project: str
 
-    def condition(self) -> ColumnElement[bool]:
-        """Whether a change belongs to it."""
-        return and_(
-            changes.c.branch.is_not_distinct_from(self.branch),
-            changes.c.codebase == self.codebase,
-            changes.c.repository == self.repository,
-            changes.c.project == self.project,
-        )
+
+#: Whether a change belongs to a line of development.
+IS_OF_LINE = and_(
+    changes.c.branch.is_not_distinct_from(bindparam("branch")),
+    *(changes.c[name] == bindparam(name) for name in ("codebase", "repository", "project")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,42 @@ def _found_by_requests() -> Any:
     return union_all(asked, of_stamps)
 
 
-_FOUND = _found_by_requests()  # built once: to build a statement costs more than to run it
+def _last_successes() -> tuple[Select[Any], Select[Any]]:
+    """(number, change) of the builder's last success with a change of a line: as recorded, and
+    of source stamps."""
+    by_record = buildrequests.join(
+        buildset_changes, buildset_changes.c.buildsetid == buildrequests.c.buildsetid
+    ).join(changes, changes.c.id == buildset_changes.c.changeid)
+    by_stamp = buildrequests.join(
+        buildset_sourcestamps, buildset_sourcestamps.c.buildsetid == buildrequests.c.buildsetid
+    ).join(changes, changes.c.sourcestampid == buildset_sourcestamps.c.sourcestampid)
+    recorded, of_stamps = (
+        select(builds.c.number, changes.c.id)
+        .select_from(builds.join(places, buildrequests.c.id == builds.c.buildrequestid))
+        .where(
+            builds.c.builderid == bindparam("builderid"),
+            builds.c.number < bindparam("number"),
+            builds.c.results == SUCCESS,
+            IS_OF_LINE,
+            changes.c.id <= bindparam("tip"),
+        )
+        .order_by(builds.c.number.desc(), changes.c.id.desc())
+        .limit(1)
+        for places in (by_record, by_stamp)
+    )
+    tells = changes.c.revision.is_not(None) | ~_recorded(buildrequests.c.buildsetid)
+    return recorded, of_stamps.where(tells)
+
+
+# Built once: to build a statement costs more than to run it, and each build waits for these.
+_FOUND = _found_by_requests()
+_LAST_SUCCESS = _last_successes()
+_BETWEEN = (
+    select(changes.c.id)
+    .where(IS_OF_LINE, changes.c.id > bindparam("start"), changes.c.id <= bindparam("tip"))
+    .order_by(changes.c.id.desc())
+    .limit(bindparam("most"))
+)
 _REQUESTS = select(buildrequests.c.id).where(buildrequests.c.buildsetid == bindparam("bsid"))
 _BUILD = select(builds.c.builderid, builds.c.number, builds.c.buildrequestid).where(
     builds.c.id == bindparam("buildid")
@@ -151,9 +187,8 @@ def of_requests(
         if start is None:
             found.add(tip)
         elif start < tip:
-            between = line.condition() & changes.c.id.between(start + 1, tip)
-            newest = select(changes.c.id).where(between).order_by(changes.c.id.desc())
-            found.update(tx.execute(newest.limit(MOST)).scalars())
+            between = {"start": start, "tip": tip, "most": MOST, **line._asdict()}
+            found.update(tx.execute(_BETWEEN, between).scalars())
     return BuildChanges(sorted(asked), sorted(found))
 
 
@@ -165,29 +200,10 @@ def of_buildset(tx: Connection, buildsetid: int) -> list[int]:
 
 def _last_success(tx: Connection, builderid: int, number: int, line: Line, tip: int) -> int | None:
     """The newest change up to ``tip`` that the builder's last success before had of a line."""
-    by_record = buildrequests.join(
-        buildset_changes, buildset_changes.c.buildsetid == buildrequests.c.buildsetid
-    ).join(changes, changes.c.id == buildset_changes.c.changeid)
-    by_stamp = buildrequests.join(
-        buildset_sourcestamps, buildset_sourcestamps.c.buildsetid == buildrequests.c.buildsetid
-    ).join(changes, changes.c.sourcestampid == buildset_sourcestamps.c.sourcestampid)
-    tells = changes.c.revision.is_not(None) | ~_recorded(buildrequests.c.buildsetid)
+    parameters = {"builderid": builderid, "number": number, "tip": tip, **line._asdict()}
     newest: tuple[int, int] | None = None
-    for places, condition in ((by_record, None), (by_stamp, tells)):
-        query: Select[Any] = (
-            select(builds.c.number, changes.c.id)
-            .select_from(builds.join(places, buildrequests.c.id == builds.c.buildrequestid))
-            .where(
-                builds.c.builderid == builderid,
-                builds.c.number < number,
-                builds.c.results == SUCCESS,
-                line.condition(),
-                changes.c.id <= tip,
-            )
-            .order_by(builds.c.number.desc(), changes.c.id.desc())
-            .limit(1)
-        )
-        row = tx.execute(query if condition is None else query.where(condition)).first()
+    for query in _LAST_SUCCESS:
+        row = tx.execute(query, parameters).first()
         if row is not None:
             newest = max(newest or (0, 0), (row[0], row[1]))
     return None if newest is None else newest[1]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from ci_master.storage.schema import buildrequests as t
 from ci_master.storage.schema import changes
@@ -14,10 +14,21 @@ class RequestTaken(Exception):
     """Another master claimed a request first, or it was completed; look at the queue again."""
 
 
+#: Built once: to build a statement costs more than to run it.
+_CLAIM = (
+    update(t)
+    .where(
+        t.c.id.in_(bindparam("ids", expanding=True)),
+        t.c.claimed_by_masterid.is_(None),
+        ~t.c.complete,
+    )
+    .values(claimed_by_masterid=bindparam("master"), claimed_at=bindparam("now"))
+)
+
+
 def claim(tx: Connection, request_ids: Sequence[int], *, master_id: int, now: int) -> None:
     """Take requests, or raise RequestTaken. One statement, so no race."""
-    free = t.c.id.in_(request_ids) & t.c.claimed_by_masterid.is_(None) & ~t.c.complete
-    done = tx.execute(update(t).where(free).values(claimed_by_masterid=master_id, claimed_at=now))
+    done = tx.execute(_CLAIM, {"ids": list(request_ids), "master": master_id, "now": now})
     if done.rowcount != len(request_ids):
         raise RequestTaken(list(request_ids))
 

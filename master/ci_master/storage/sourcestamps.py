@@ -1,9 +1,9 @@
 """Rows of source stamps and their patches."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, select
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, select
 
 from ci_master.storage.schema import buildset_sourcestamps, buildsets, patches
 from ci_master.storage.schema import sourcestamps as t
@@ -16,12 +16,16 @@ _WITH_PATCH = select(
     patches.c.subdir,
 ).select_from(t.outerjoin(patches, t.c.patchid == patches.c.id))
 
+# Built once: to build a statement costs more than to run it.
+_BY_HASH = _WITH_PATCH.where(t.c.hash == bindparam("hash"))
+_BY_IDS = _WITH_PATCH.where(t.c.id.in_(bindparam("ids", expanding=True)))
+
 
 def find_or_add(
     tx: Connection, row: Mapping[str, Any], patch_row: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """The stamp with this hash as REST dict; ``row`` is stored if there was none."""
-    found = tx.execute(_WITH_PATCH.where(t.c.hash == row["hash"])).first()
+    found = tx.execute(_BY_HASH, {"hash": row["hash"]}).first()
     if found is not None:
         return as_json(found._mapping)
     if patch_row is not None:
@@ -40,8 +44,13 @@ def find_or_add(
 
 def get(tx: Connection, ssid: int) -> dict[str, Any] | None:
     """The stamp with this id as REST dict."""
-    found = tx.execute(_WITH_PATCH.where(t.c.id == ssid)).first()
-    return None if found is None else as_json(found._mapping)
+    return get_many(tx, [ssid]).get(ssid)
+
+
+def get_many(tx: Connection, ssids: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """Stamp id -> REST dict, of the stamps with these ids. One statement: not for too many ids."""
+    found = tx.execute(_BY_IDS, {"ids": list(ssids)})
+    return {row.id: as_json(row._mapping) for row in found}
 
 
 def of_buildsets(tx: Connection, wanted: ColumnElement[bool]) -> dict[int, dict[str, Any]]:
