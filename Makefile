@@ -53,12 +53,15 @@ $(PEER)/.installed:
 	    && touch $@ || { echo "no stock Buildbot: the tests with it will be skipped"; \
 	    test -z "$$CI_REQUIRE_ALL"; }
 
+# Tests with real processes wait most of the time: two at once for each processor.
+TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
+
 unit: system-packages $(PEER)/.installed
 	if [ -e $(PEER)/.installed ]; then \
 	    export CI_PEER_BUILDBOT=$(CURDIR)/$(PEER)/bin/buildbot; \
 	    export CI_PEER_WORKER=$(CURDIR)/$(PEER)/bin/buildbot-worker; \
 	fi; \
-	$(BIN)/python -m pytest -n auto -rs
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -rs
 
 SOAK_MINUTES ?= 20
 
