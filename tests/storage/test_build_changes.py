@@ -141,6 +141,16 @@ def test_changes_without_revisions_are_told_apart(desk: Desk) -> None:
     assert changes_of(desk, first) == [ids[1]]
 
 
+def test_a_later_change_of_the_same_revision_is_none_of_an_earlier_build(desk: Desk) -> None:
+    first = change(desk, "r1")
+    earlier = build(desk, ask(desk, first))
+    again = change(desk, "r1")
+    assert stamp_of(desk, again) == stamp_of(desk, first)
+    assert changes_of(desk, earlier) == [first]
+    assert changes_of(desk, build(desk, ask(desk, again))) == [again]
+    assert changes_of(desk, earlier) == [first]
+
+
 def test_what_another_codebase_is_suspected_of_is_there_too(desk: Desk) -> None:
     app = [change(desk, f"a{number}", codebase="app") for number in range(3)]
     lib = change(desk, "l0", codebase="lib")

@@ -80,11 +80,27 @@ def _recorded(buildsetid: ColumnElement[int]) -> ColumnElement[bool]:
     return exists().where(buildset_changes.c.buildsetid == buildsetid)
 
 
+def _known_to(buildsetid: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether a change came before a buildset, as far as a recorded change of its stamp tells."""
+    other = changes.alias("of_same_stamp")
+    newest = (
+        select(func.max(other.c.id))
+        .select_from(buildset_changes.join(other, other.c.id == buildset_changes.c.changeid))
+        .where(
+            buildset_changes.c.buildsetid == buildsetid,
+            other.c.sourcestampid == changes.c.sourcestampid,
+        )
+        .scalar_subquery()
+    )
+    return changes.c.id <= func.coalesce(newest, changes.c.id)
+
+
 def _found_by_requests() -> Any:
     """(asked, change, line) of requests and all that were collapsed into them.
 
     A stamp without a revision is shared by all changes that have none, so it tells nothing where
-    the changes are recorded; where they are not, the newest of them has to do.
+    the changes are recorded; where they are not, the newest of them has to do. A stamp is also
+    shared by a change of the same revision that came later, which nobody asked for.
     """
     meant = (
         select(buildrequests.c.id, buildrequests.c.buildsetid)
@@ -115,7 +131,15 @@ def _found_by_requests() -> Any:
         .select_from(meant)
         .join(buildset_sourcestamps, buildset_sourcestamps.c.buildsetid == meant.c.buildsetid)
         .join(changes, changes.c.sourcestampid == buildset_sourcestamps.c.sourcestampid)
-        .where(or_(changes.c.revision.is_not(None), and_(~recorded, changes.c.id == newest)))
+        .where(
+            or_(
+                and_(
+                    changes.c.revision.is_not(None),
+                    _known_to(meant.c.buildsetid),
+                ),
+                and_(~recorded, changes.c.id == newest),
+            )
+        )
     )
     return union_all(asked, of_stamps)
 
@@ -143,7 +167,8 @@ def _last_successes() -> tuple[Select[Any], Select[Any]]:
         .limit(1)
         for places in (by_record, by_stamp)
     )
-    tells = changes.c.revision.is_not(None) | ~_recorded(buildrequests.c.buildsetid)
+    buildset = buildrequests.c.buildsetid
+    tells = or_(and_(changes.c.revision.is_not(None), _known_to(buildset)), ~_recorded(buildset))
     return recorded, of_stamps.where(tells)
 
 
