@@ -35,9 +35,8 @@ def missing(reason: str) -> None:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
-def postgres_cluster() -> Iterator[postgres.Cluster]:
-    """A PostgreSQL server for this run's tests."""
+def started_cluster() -> Iterator[postgres.Cluster]:
+    """The body of a fixture: a PostgreSQL server that ends with it."""
     reason = postgres.why_unavailable()
     if reason is not None:
         missing(reason)
@@ -45,3 +44,9 @@ def postgres_cluster() -> Iterator[postgres.Cluster]:
     cluster.start()
     yield cluster
     cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[postgres.Cluster]:
+    """A PostgreSQL server for this run's tests."""
+    yield from started_cluster()

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import postgres
+from tests.conftest import started_cluster
 from tests.process.farm import Farm, Repository, farm_in
 
 
@@ -27,3 +29,9 @@ def db_url(request: pytest.FixtureRequest) -> str | None:
         return None
     url: str = request.getfixturevalue("postgres_cluster").new_database()
     return url
+
+
+@pytest.fixture
+def cluster() -> Iterator[postgres.Cluster]:
+    """A PostgreSQL server for one test, which may stop it."""
+    yield from started_cluster()

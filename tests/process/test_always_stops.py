@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from sqlalchemy import create_engine, text
 from ci_master.storage import migrate
 from ci_master.storage.engine import DatabaseUnusable
 from tests import postgres
-from tests.conftest import missing
 from tests.process.farm import BIN, Daemon, Farm, Master, wait_until
 
 pytestmark = pytest.mark.process
@@ -28,17 +27,6 @@ force_all()
 
 #: An orderly end takes 10 seconds where the database is away; one by force a minute.
 LIMIT_S = 90.0
-
-
-@pytest.fixture
-def cluster() -> Iterator[postgres.Cluster]:
-    reason = postgres.why_unavailable()
-    if reason is not None:
-        missing(reason)
-    own = postgres.Cluster()
-    own.start()
-    yield own
-    own.stop()
 
 
 def launch(farm: Farm, master: Master) -> Daemon:

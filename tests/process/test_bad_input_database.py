@@ -5,13 +5,11 @@ import http.client
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from ci_common.results import SUCCESS
 from tests import postgres
-from tests.conftest import missing
 from tests.process.farm import Farm, Master, wait_until
 from tests.process.slowness import Slowness
 
@@ -22,18 +20,6 @@ builder('quick', sh('echo quick'))
 builder('gated', sh('echo begun; until test -e go; do sleep 0.05; done; echo ended'))
 force_all()
 """
-
-
-@pytest.fixture
-def cluster() -> Iterator[postgres.Cluster]:
-    """A server for one test, which may stop it."""
-    reason = postgres.why_unavailable()
-    if reason is not None:
-        missing(reason)
-    own = postgres.Cluster()
-    own.start()
-    yield own
-    own.stop()
 
 
 def answer(
