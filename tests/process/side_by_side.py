@@ -77,6 +77,9 @@ c = BuildmasterConfig = {
 }
 """
 
+#: What stands for no answer at all.
+NO_ANSWER = (500, {"error": "no answer"})
+
 
 class Site:
     """One of the two masters, and what its ids stand for."""
@@ -104,7 +107,7 @@ class Site:
         except TimeoutError:
             if self.is_ours:
                 raise
-            return 500, {"error": "no answer"}
+            return NO_ANSWER
         finally:
             connection.close()
         try:
@@ -113,8 +116,11 @@ class Site:
             return answer.status, text
 
     def all(self, path: str) -> list[Any]:
-        """A collection."""
-        status, found = self.ask(f"/api/v2/{path}" if path else "/api/v2")
+        """A collection. It is asked for again when a busy machine's stock master does not answer."""
+        for _ in range(6):
+            status, found = self.ask(f"/api/v2/{path}" if path else "/api/v2")
+            if (status, found) != NO_ANSWER:
+                break
         assert status == 200, (path, status, found)
         items: list[Any] = found[plural_of(found)]
         return items

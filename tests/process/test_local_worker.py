@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.internet import reactor as the_reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from ci_common.processes.records import FILE, ProcessRecords, read_records
@@ -53,7 +54,7 @@ class LocalWorkerTests(TestCase):
         workers.by_name["lo"] = WorkerRow(1, "lo")
         data = SimpleNamespace(workers=workers, actions=Actions())
         ports = PBPorts(reactor, as_it_is)
-        records = ProcessRecords(os.path.join(home, FILE))
+        records = ProcessRecords(os.path.join(home, FILE), reactor)
         site: Any = SimpleNamespace(
             data=data, clock=reactor, pb=ports, basedir=home, records=records
         )
@@ -68,12 +69,15 @@ class LocalWorkerTests(TestCase):
         await self.until(registry, slot, lambda: slot.open)
         second = int(await self.printed(slot, "echo $PPID"))
         self.assertNotEqual(first, second)
-        (record,) = read_records(Path(home) / FILE)
-        assert record.process is not None
+        record = read_records(Path(home) / FILE)[-1]
+        while record.process is None:  # it is looked up when it has run for a second
+            await deferLater(reactor, 0.05)
+            record = read_records(Path(home) / FILE)[-1]
         self.assertEqual(record.process.pid, second)
         await registry.stopService()
         with self.assertRaises(ProcessLookupError):
             os.kill(second, 0)
+        records.close()
         self.assertEqual(read_records(Path(home) / FILE), [])
 
     async def until(self, registry: WorkerRegistry, slot: WorkerSlot, true: Any) -> None:

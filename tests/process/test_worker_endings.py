@@ -13,6 +13,7 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from ci_common.pidfile import is_alive
+from ci_common.processes.records import read_records
 from tests.conftest import missing
 from tests.process.buildbot_peer import wait_for
 from tests.process.farm import STOCK_WORKER
@@ -276,7 +277,7 @@ class KilledWorkerTests(EndingCase):
         sink, _ = await self.begin(service)
         await self.master.expect(sink.ended)
         self.assertEqual(sink.values("rc"), [0])
-        self.assertEqual(self.records.read_text(), "")
+        self.assertEqual(read_records(self.records), [])
         await self.kill_worker()
         await self.come_back()
         await self.master.shell(["true"])
@@ -293,7 +294,7 @@ class KilledWorkerTests(EndingCase):
         self.records.write_text(text.replace(f" {self.pids[0]} ", f" {other.pid} ") + "@ cut 12")
         await self.come_back()
         self.assertIsNone(other.poll())
-        self.assertEqual(self.records.read_text(), "")
+        self.assertEqual(read_records(self.records), [])
 
 
 def kill(pid: int) -> None:

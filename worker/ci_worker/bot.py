@@ -75,7 +75,7 @@ class Worker(MultiService):
         self.workername = workername
         self.umask = umask
         self.reactor = reactor if reactor is not None else import_reactor(self.address)
-        self.records = ProcessRecords(os.path.join(self.basedir, FILE))
+        self.records = ProcessRecords(os.path.join(self.basedir, FILE), self.reactor)
         self._encoding = _known_encoding(unicode_encoding or "utf-8")
         self._options = {"numcpus": numcpus, "delete_leftover_dirs": bool(delete_leftover_dirs)}
         self._allow_shutdown = allow_shutdown

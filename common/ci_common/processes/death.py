@@ -12,12 +12,11 @@ program inherits the reading end, as descriptor ``LEAST_DESCRIPTOR`` or above, a
 open for that. That costs some microseconds.
 """
 
-import contextlib
 import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 if sys.platform == "linux":
     import fcntl
@@ -28,6 +27,10 @@ LEAST_DESCRIPTOR = 200
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
+#: So many pairs of descriptor and pipe are kept for the next programs.
+_MOST_SPARE = 32
+
+
 class DeathSignal:
     """Kills one process group when this process dies.
 
@@ -36,21 +39,29 @@ class DeathSignal:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
+        if sys.platform == "linux":
+            fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGKILL)  # type: ignore[attr-defined,unused-ignore]  # not in typeshed
 
     def arm(self, group: int) -> None:
         """From now on, if this process dies, the group is killed."""
         if sys.platform == "linux":
             fcntl.fcntl(self.descriptor, fcntl.F_SETOWN, -group)
-            fcntl.fcntl(self.descriptor, fcntl.F_SETSIG, signal.SIGKILL)  # type: ignore[attr-defined,unused-ignore]  # not in typeshed
             self._set_flags(os.O_NONBLOCK | os.O_ASYNC)
 
     def disarm(self) -> None:
-        """What is left of the group may outlive us: its program has ended."""
-        if self.descriptor >= 0:
-            with contextlib.suppress(OSError):
-                self._set_flags(os.O_NONBLOCK)
+        """What is left of the group may outlive us: its program has ended.
+
+        The open file serves the next program then: its owner is the group that was set last,
+        whoever else still holds it open.
+        """
+        try:
+            self._set_flags(os.O_NONBLOCK)
+        except OSError:
+            return  # a program that was handed it has done something to it: never again this one
+        if len(_Pipe.spare) < _MOST_SPARE:
+            _Pipe.spare.append(self)
+        else:
             os.close(self.descriptor)
-            self.descriptor = -1
 
     def _set_flags(self, flags: int) -> None:
         if sys.platform == "linux":
@@ -61,12 +72,15 @@ class _Pipe:
     """The pipe that closes with this process; made when it is first needed."""
 
     ends: tuple[int, int] | None = None
+    spare: ClassVar[list[DeathSignal]] = []
 
 
 def death_signal() -> DeathSignal | None:
     """One for a program that is about to be started; None where the system has no such thing."""
     if sys.platform != "linux" or not hasattr(fcntl, "F_SETSIG"):
         return None
+    if _Pipe.spare:
+        return _Pipe.spare.pop()
     try:
         if _Pipe.ends is None:
             _Pipe.ends = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)

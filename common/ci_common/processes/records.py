@@ -1,10 +1,14 @@
 """What runs, written down, so that the next run of a daemon can end what a killed one left.
 
 The file ``twistd.processes`` in a daemon's directory has a line for each event of a program:
-``+ MARK`` before it is started, ``@ MARK PID STARTED`` when it runs, ``- MARK`` when it has ended.
-A program with no last line was running when the daemon was killed. A mark is random, so that
-nothing of another run, machine or directory can be taken for one of ours; the process id is
-believed only together with the time at which the process began.
+``+ MARK`` before it is started, ``@ MARK PID STARTED`` when it has run for a second, ``- MARK``
+when it has ended. A program with no last line was running when the daemon was killed. A mark is
+random, so that nothing of another run, machine or directory can be taken for one of ours; the
+process id is believed only together with the time at which the process began.
+
+Most programs are short. So who one is, is looked up only when it has run for a second: the mark
+alone finds a program, unless that has cleared its environment. And the file is emptied when
+nothing has run for a second.
 """
 
 import os
@@ -14,12 +18,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from ci_common.processes.identity import ProcessId
+from ci_common.processes.identity import ProcessId, identify
 from ci_common.processes.tree import ProcessTree, is_running, tree_of
 
 FILE = "twistd.processes"
+
+#: What is not over after so many seconds is looked up.
+SETTLE_S = 1.0
 
 #: A file that has grown to this is written anew with what still runs.
 _REWRITE_BYTES = 64 * 1024
@@ -51,11 +59,16 @@ class ProcessRecords:
     """The records of one daemon. A disk that takes no more is logged once, and hinders nothing.
 
     :param path: the file; what is in it is from the run before, see :meth:`end_leftovers`.
+    :param clock: the reactor.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], clock: IReactorTime) -> None:
         self._path = Path(path)
+        self._clock = clock
         self._running: dict[str, str] = {}
+        #: started, and not yet looked up; with the time of their start
+        self._young: dict[str, tuple[float, ProcessTree]] = {}
+        self._settling: IDelayedCall | None = None
         self._handle: int | None = None
         self._bytes = 0
         self._complained = False
@@ -77,30 +90,56 @@ class ProcessRecords:
 
     def starts(self, mark: str) -> None:
         """A program of this mark is about to be started."""
-        self._running[mark] = f"+ {mark}\n"
-        self._write(self._running[mark])
+        line = f"+ {mark}\n"
+        self._running[mark] = line
+        self._write(line)
 
-    def runs(self, mark: str, process: ProcessId | None) -> None:
+    def runs(self, mark: str, tree: ProcessTree) -> None:
         """It runs."""
-        if process is not None:
-            line = f"@ {mark} {process.pid} {process.started}\n"
-            self._running[mark] = line
-            self._write(line)
+        self._young[mark] = (self._clock.seconds(), tree)
+        self._settle_later()
 
     def ended(self, mark: str) -> None:
         """It has ended, or could not be started."""
+        self._young.pop(mark, None)
         if self._running.pop(mark, None) is None:
             return
-        if not self._running or self._bytes > _REWRITE_BYTES:
+        if self._bytes > _REWRITE_BYTES:
             self._rewrite()
         else:
             self._write(f"- {mark}\n")
+            self._settle_later()
 
     def close(self) -> None:
-        """Write no more."""
+        """Write who still runs, and then no more."""
+        if self._settling is not None:
+            self._settling.cancel()
+            self._settle(closing=True)
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
+
+    def _settle_later(self) -> None:
+        if self._settling is None:
+            self._settling = self._clock.callLater(SETTLE_S, self._settle)
+
+    def _settle(self, closing: bool = False) -> None:
+        """Write who the programs are that run on; empty the file if there are none."""
+        self._settling = None
+        latest = self._clock.seconds() - (0 if closing else SETTLE_S)
+        for mark, (started_at, tree) in list(self._young.items()):
+            if started_at > latest:
+                self._settle_later()
+                break  # and so are those after it
+            del self._young[mark]
+            # What has ended may have been collected, and its number be another's.
+            process = None if tree.root_has_ended else identify(tree.pid)
+            if process is not None:
+                line = f"@ {mark} {process.pid} {process.started}\n"
+                self._running[mark] = line
+                self._write(line)
+        if not self._running:
+            self._rewrite()
 
     def _write(self, text: str) -> None:
         try:

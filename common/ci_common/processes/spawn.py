@@ -60,6 +60,6 @@ def spawn_in_session(
             records.ended(mark)
         raise
     if records is not None:
-        records.runs(mark, tree.root)
+        records.runs(mark, tree)
         tree.on_close = lambda: records.ended(mark)
     return tree

@@ -146,11 +146,8 @@ class ProcessTree:
         self._is_of_before = root is not None
         self._known: set[ProcessId] = set()
         self._unmarked: set[ProcessId] = set()
-        if root is None:
-            root = identify(pid)
-        elif not is_running(root):
+        if root is not None and not is_running(root):
             self.root_has_ended = True
-        self.root = root
 
     def snapshot(self) -> None:
         """Note what belongs to it now: a process may lose its tie to the root afterwards."""

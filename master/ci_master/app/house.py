@@ -69,7 +69,7 @@ class House:
     def __init__(self, basedir: str, reactor: Any, parent: MultiService, log_rotation: Any) -> None:
         self.basedir = basedir
         self.reactor = reactor
-        self.records = ProcessRecords(os.path.join(basedir, FILE))
+        self.records = ProcessRecords(os.path.join(basedir, FILE), reactor)
         self._parent = parent
         self._log_rotation = log_rotation
         self.bus = Bus()
@@ -283,6 +283,7 @@ class House:
             await self._close_part(name)
         await self._end("secrets", self.secrets.stop())
         await self._close_part("store")
+        self.records.close()
 
     async def _close_part(self, name: str) -> None:
         part = getattr(self, name, None)

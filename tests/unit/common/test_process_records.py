@@ -5,31 +5,81 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.task import Clock
 
 from ci_common.processes import records as module
 from ci_common.processes.identity import ProcessId
-from ci_common.processes.records import ProcessRecords, Record, read_records
+from ci_common.processes.records import SETTLE_S, ProcessRecords, Record, read_records
+from ci_common.processes.tree import ProcessTree
+
+
+def a_tree(pid: int, *, ended: bool = False) -> ProcessTree:
+    tree = ProcessTree(pid)
+    tree.root_has_ended = ended
+    return tree
+
+
+@pytest.fixture(autouse=True)
+def _identities(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "identify", lambda pid: ProcessId(pid, str(pid - 1)))
 
 
 def test_what_had_not_ended_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "f"
-    records = ProcessRecords(path)
-    for mark in ("a", "b", "c"):
+    clock = Clock()
+    records = ProcessRecords(path, clock)
+    for mark in ("a", "b", "c", "d"):
         records.starts(mark)
-    records.runs("a", ProcessId(10, "1"))
-    records.runs("b", ProcessId(11, "2"))
+    records.runs("a", a_tree(10))
+    records.runs("b", a_tree(11))
+    records.runs("d", a_tree(12, ended=True))
+    assert read_records(path) == [Record(mark, None) for mark in "abcd"]
     records.ended("b")
-    assert read_records(path) == [Record("a", ProcessId(10, "1")), Record("c", None)]
+    clock.advance(SETTLE_S)
+    expected = [Record("a", ProcessId(10, "9")), Record("c", None), Record("d", None)]
+    assert read_records(path) == expected
+    assert not clock.getDelayedCalls()
+
+
+def test_each_program_is_looked_up_when_it_has_run_for_a_while(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    clock = Clock()
+    records = ProcessRecords(path, clock)
+    records.starts("a")
+    records.runs("a", a_tree(10))
+    clock.advance(SETTLE_S / 2)
+    records.starts("b")
+    records.runs("b", a_tree(20))
+    clock.advance(SETTLE_S / 2)
+    assert [record.process is None for record in read_records(path)] == [False, True]
+    clock.advance(SETTLE_S)
+    assert [record.process is None for record in read_records(path)] == [False, False]
 
 
 def test_when_nothing_runs_the_file_is_empty(tmp_path: Path) -> None:
     path = tmp_path / "f"
-    records = ProcessRecords(path)
+    clock = Clock()
+    records = ProcessRecords(path, clock)
     records.starts("a")
     records.ended("a")
     records.ended("a")
+    assert read_records(path) == []
+    clock.advance(SETTLE_S)
     assert path.read_text() == ""
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_waits_is_written_when_it_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    clock = Clock()
+    records = ProcessRecords(path, clock)
+    records.starts("a")
+    records.starts("b")
+    records.runs("b", a_tree(5))
+    records.ended("a")
+    records.close()
+    assert read_records(path) == [Record("b", ProcessId(5, "4"))]
+    assert not clock.getDelayedCalls()
 
 
 def test_a_file_that_has_grown_is_written_anew_with_what_runs(
@@ -37,13 +87,16 @@ def test_a_file_that_has_grown_is_written_anew_with_what_runs(
 ) -> None:
     monkeypatch.setattr(module, "_REWRITE_BYTES", 100)
     path = tmp_path / "f"
-    records = ProcessRecords(path)
+    clock = Clock()
+    records = ProcessRecords(path, clock)
     records.starts("long")
-    records.runs("long", ProcessId(9, "8"))
+    records.runs("long", a_tree(9))
+    clock.advance(SETTLE_S)
     for number in range(50):
         records.starts(str(number))
         records.ended(str(number))
     assert path.stat().st_size < 200
+    records.close()
     assert read_records(path) == [Record("long", ProcessId(9, "8"))]
 
 
@@ -84,14 +137,16 @@ def test_a_disk_that_takes_no_more_is_logged_once_and_hinders_nothing(
 ) -> None:
     said: list[str] = []
     monkeypatch.setattr(module.log, "error", lambda text, **_: said.append(text))
-    records = ProcessRecords(tmp_path / "no" / "such" / "f")
+    clock = Clock()
+    records = ProcessRecords(tmp_path / "no" / "such" / "f", clock)
     for mark in "ab":
         records.starts(mark)
-        records.runs(mark, ProcessId(9, "8"))
+        records.runs(mark, a_tree(9))
+        clock.advance(SETTLE_S)
         records.ended(mark)
     assert len(said) == 1
 
 
 def test_a_directory_without_a_file_has_no_leftovers_and_gets_none(tmp_path: Path) -> None:
-    assert ProcessRecords(tmp_path / "f").end_leftovers() == 0
+    assert ProcessRecords(tmp_path / "f", Clock()).end_leftovers() == 0
     assert list(tmp_path.iterdir()) == []
