@@ -116,7 +116,7 @@ class Site:
             return answer.status, text
 
     def all(self, path: str) -> list[Any]:
-        """A collection. It is asked for again when a busy machine's stock master does not answer."""
+        """A collection. Asked for again when a busy stock master does not answer."""
         for _ in range(6):
             status, found = self.ask(f"/api/v2/{path}" if path else "/api/v2")
             if (status, found) != NO_ANSWER:

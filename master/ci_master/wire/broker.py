@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from twisted.spread import banana, jelly, pb
 from zope.interface import implementer
 
+from ci_common.banana import QuickBanana
 from ci_common.liveness import watch_peer
 from ci_master.wire.calls import Misuse, readable, text_of
 from ci_master.wire.loglimit import LogLimit
@@ -43,7 +44,7 @@ MOST_UNANSWERED = 256
 DUPLICATE = "rejecting duplicate worker"
 
 
-class PBBroker(pb.Broker):
+class PBBroker(QuickBanana, pb.Broker):
     """A connection that must log in soon, say little before, and make sense."""
 
     log = Logger()
@@ -54,7 +55,7 @@ class PBBroker(pb.Broker):
     _early_bytes = 0
     _misuses = 0
     _message_bytes = 0
-    _message_values = 0
+    most_values = MESSAGE_VALUES
     _unanswered = 0
     _deadline: IDelayedCall | None = None
 
@@ -98,18 +99,10 @@ class PBBroker(pb.Broker):
             if len(self.listStack) > MESSAGE_DEPTH:
                 self.drop(f"sent more than {MESSAGE_DEPTH} lists in each other")
 
-    def gotItem(self, item: Any) -> None:
-        """A value is complete; called for each, so it is quick."""
-        stack = self.listStack
-        if stack:
-            self._message_values += 1
-            if self._message_values > MESSAGE_VALUES:
-                raise banana.BananaError("too many values in one message")
-            stack[-1][1].append(item)
-        else:
-            self._message_values = 0
-            self._message_bytes = len(self.buffer)
-            self.callExpressionReceived(item)
+    def message_complete(self, more: int) -> None:
+        """A message is complete; the next one begins with what came after it."""
+        super().message_complete(more)
+        self._message_bytes = more
 
     def callExpressionReceived(self, obj: Any) -> None:
         """The first word is the dialect; then come messages."""

@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.spread import pb
 
+from ci_common.banana import QuickBanana
 from ci_common.liveness import watch_peer
 from ci_worker.session.bot import Bot
 from ci_worker.session.dial import Address, dial
@@ -40,7 +41,7 @@ class LoginFailed(Exception):
     """The master failed while it attached us."""
 
 
-class MasterBroker(pb.Broker):
+class MasterBroker(QuickBanana, pb.Broker):
     """The protocol of one connection; it tells its factory when it is over."""
 
     factory: Any  # a MasterFactory
