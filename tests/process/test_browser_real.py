@@ -263,6 +263,11 @@ def test_the_waterfall_grows_when_a_push_is_built(
     assert driver.execute_script("return window.same") is True
 
 
+def newest_request(master: Master) -> int:
+    newest = master.rest.all("buildrequests?order=-buildrequestid&limit=1")
+    return int(newest[0]["buildrequestid"])
+
+
 def test_everything_can_be_done_without_scripts(scriptless: Any, master: Master) -> None:
     driver = scriptless
     assert master.forced("quick", reason="first")["results"] == SUCCESS
@@ -285,10 +290,10 @@ def test_everything_can_be_done_without_scripts(scriptless: Any, master: Master)
     driver.get(page)
     assert driver.find_elements(By.CSS_SELECTOR, ".banner.cancelled")
     driver.get(url(master, "/builders/quick/builds/latest-success"))
+    before = newest_request(master)
     one(driver, "button[value=rebuild]").click()
-    wait(driver, lambda d: "latest-success" not in d.current_url)
-    newest = master.rest.all("buildrequests?order=-buildrequestid&limit=1")[0]["buildrequestid"]
-    assert master.finished(newest)["results"] == 0
+    wait(driver, lambda _d: newest_request(master) > before)
+    assert master.finished(newest_request(master))["results"] == 0
     driver.get(url(master, "/workers/w1"))
     for action, state in (("pause", True), ("unpause", False)):
         for summary in driver.find_elements(
