@@ -38,7 +38,8 @@ class Trigger(BuildStep):
     :param alwaysUseLatest: build what is newest.
     :param waitForFinish: wait for their end; their results are this step's.
     :param set_properties: properties of the builds.
-    :param copy_properties: names of this build's properties which the builds get as well.
+    :param copy_properties: names of this build's properties which the builds get as well; None
+        where this build has no such property.
     :param unimportantSchedulerNames: those whose results do not count.
     """
 
@@ -117,8 +118,7 @@ class Trigger(BuildStep):
         for name, value in _plain(properties).items():
             trigger_properties.setProperty(name, value, "Trigger")
         for name in self.copy_properties:
-            if self.build.getProperties().hasProperty(name):
-                trigger_properties.setProperty(name, self.getProperty(name), "Trigger")
+            trigger_properties.setProperty(name, self.getProperty(name), "Trigger")
         return trigger_properties
 
     def getSchedulersAndProperties(self) -> Any:

@@ -133,6 +133,7 @@ def test_properties_are_filled_in_copied_and_marked() -> None:
         "p": ("1!", "Trigger"),
         "q": (3, "Trigger"),
         "y": ("2", "Trigger"),
+        "missing": (None, "Trigger"),
     }
 
 
