@@ -1,6 +1,7 @@
 # make demo   a working system in the folder demo/: a repository, a master and two workers
 # make test   lint, types and all tests
 # make soak   twenty minutes of random kills, reloads, stops and hangs on each database
+# make docs   write the reference and the release notes of docs/ from the code
 # make clean  remove what these made
 #
 # Everything is installed into .venv. The second time is quick: the stamps tell what is done.
@@ -12,7 +13,7 @@ PEER := .venv-peer
 PACKAGES := common/ci_common worker/ci_worker master/ci_master www/ci_www
 SOURCES := common master worker www tests
 
-.PHONY: test demo soak clean lint types layers unit system-packages
+.PHONY: test demo docs soak clean lint types layers unit system-packages
 
 test: lint types layers unit
 
@@ -30,6 +31,9 @@ $(VENV)/.runs: setup.py pyproject.toml
 $(VENV)/.installed: $(VENV)/.runs
 	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@
+
+docs: $(VENV)/.installed
+	$(BIN)/python docs/tools/reference.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check

@@ -2,7 +2,9 @@
 
 Run it when a plugin, a parameter or an option is added or changed::
 
-    python docs/tools/reference.py
+    make docs
+
+or ``python docs/tools/reference.py``. A test compares the files with what this makes.
 
 The pages of keys (``configuration.rst``) and the overview (``index.rst``) are written by hand.
 """
@@ -19,10 +21,11 @@ from typing import Any
 from ci_master import plugins
 from ci_master.builds.buildstep import BuildStep, ShellMixin
 from ci_master.cli.main import COMMANDS, CommandParser
-from ci_master.data.filters import NotABranch
+from ci_master.data.filters import ChangeFilter, SourceStampFilter
 from ci_master.data.recorded import accumulated
 from ci_master.plugin_names import BUILT_IN, LATER
 from ci_master.schedulers.parameters import BaseParameter
+from ci_master.steps.source.gitauth import GitAccess
 from ci_worker.cli.main import parser as worker_parser
 
 HERE = Path(__file__).resolve().parents[1] / "reference"
@@ -32,79 +35,162 @@ MADE = ".. Made by docs/tools/reference.py: change the docstrings, then run it.\
 #: Parameters of methods that catch wrong calls, and are no parameters of anybody's.
 _NOT_FOR_PEOPLE = {"self", "cls", "shouldntBeSet", "reactor"}
 
-#: What the docstrings of many classes have in common, said once.
+#: What the docstrings of many classes have in common, said once: type and meaning.
 _STEP_ARGUMENTS = {
-    "name": "shown in the pages; at most 50 characters. Steps of one build with the same name get"
-    " ``_1``, ``_2`` and so on.",
-    "description": "what is shown while it runs: a string or a list of strings.",
-    "descriptionDone": "what is shown when it is done.",
-    "descriptionSuffix": "put after both.",
-    "haltOnFailure": "when it fails, the steps after it are left out, except ``alwaysRun`` ones.",
-    "flunkOnFailure": "when it fails, the build fails.",
-    "flunkOnWarnings": "when it has warnings, the build fails.",
-    "warnOnFailure": "when it fails, the build has warnings.",
-    "warnOnWarnings": "when it has warnings, so has the build.",
-    "alwaysRun": "run it though an earlier step ended the build.",
-    "doStepIf": "False, or a function of the step that returns False: the step is skipped.",
-    "hideStepIf": "True, or a function of (result, step): do not show it.",
-    "locks": "list of lock accesses that it holds while it runs.",
-    "workdir": "directory on the worker, below the builder's; default: that of the factory,"
-    " ``build``.",
-    "logEncoding": "of its output; default: ``c['logEncoding']``.",
-    "updateBuildSummaryPolicy": "list of results at which the build's summary is made anew, or"
-    " True or False.",
-    "progressMetrics": "accepted, without effect.",
-    "useProgress": "accepted, without effect.",
+    "name": (
+        "string or renderable",
+        "the name in the pages, at most 50 characters. Steps of one build with the same name get"
+        " ``_1``, ``_2`` and so on.",
+    ),
+    "description": ("string or list of strings", "the text shown while the step runs."),
+    "descriptionDone": ("string or list of strings", "the text shown when the step has ended."),
+    "descriptionSuffix": ("string or list of strings", "a text that is put behind both."),
+    "haltOnFailure": (
+        "True or False",
+        "if the step fails, leave out the steps after it, except those with ``alwaysRun``.",
+    ),
+    "flunkOnFailure": ("True or False", "if the step fails, the build fails."),
+    "flunkOnWarnings": ("True or False", "if the step ends with warnings, the build fails."),
+    "warnOnFailure": ("True or False", "if the step fails, the build ends with warnings."),
+    "warnOnWarnings": (
+        "True or False",
+        "if the step ends with warnings, the build ends with warnings.",
+    ),
+    "alwaysRun": ("True or False", "run the step even if an earlier step ended the build."),
+    "doStepIf": (
+        "True, False, function or renderable",
+        "whether the step runs; a function gets the step. If not, the step is skipped.",
+    ),
+    "hideStepIf": (
+        "True, False, function or renderable",
+        "whether the pages leave the step out; a function gets (result, step).",
+    ),
+    "locks": ("list", "the lock accesses that the step holds while it runs."),
+    "workdir": (
+        "string or renderable",
+        "the directory on the worker in which the step works, below that of the builder. Without"
+        " one: that of the factory, ``build``.",
+    ),
+    "logEncoding": (
+        "string or None",
+        "the encoding of the output; None: that of ``c['logEncoding']``.",
+    ),
+    "updateBuildSummaryPolicy": (
+        "list, True, False or None",
+        "the results of the step at which its text becomes part of the build's text; True: all,"
+        " False: none, None: those that the flags above make matter.",
+    ),
+    "progressMetrics": ("list", "accepted, and without effect."),
+    "useProgress": ("True or False", "accepted, and without effect."),
 }
 _SHELL_ARGUMENTS = {
-    "command": "a list (the program and its arguments), or a string for the worker's shell.",
-    "workdir": "as of every step.",
-    "env": "added to the environment. A list is joined by the path separator; None removes.",
-    "want_stdout": "keep standard output in the log.",
-    "want_stderr": "keep standard error in the log.",
-    "usePTY": "run it in a pseudo-terminal.",
-    "logfiles": "dict of log name -> file on the worker that is followed while it runs; or a dict"
-    " with ``filename`` and ``follow``.",
-    "lazylogfiles": "make these logs only when there is something in them.",
-    "timeout": "seconds without output after which it is killed; None: never.",
-    "maxTime": "seconds after which it is killed; None: never.",
-    "max_lines": "lines of output after which it is killed; None: any number.",
-    "sigtermTime": "seconds between SIGTERM and SIGKILL; None: SIGKILL at once.",
-    "logEnviron": "show the environment in the log.",
-    "interruptSignal": "what a build that is stopped sends.",
-    "initialStdin": "text for standard input.",
-    "decodeRC": "dict of exit code -> result; others fail.",
+    "command": (
+        "list, string or renderable",
+        "the program and its arguments as a list; or one string for the worker's shell.",
+    ),
+    "workdir": ("string or renderable", "the directory in which the command runs, as above."),
+    "env": (
+        "dictionary or renderable",
+        "variables that are added to the environment. A list is joined by the path separator; None"
+        " removes a variable.",
+    ),
+    "want_stdout": ("True or False", "keep standard output in the log."),
+    "want_stderr": ("True or False", "keep standard error in the log."),
+    "usePTY": ("True, False or None", "run the command in a pseudo-terminal; None: no."),
+    "logfiles": (
+        "dictionary",
+        "files on the worker that are followed while the command runs, each in a log of its own:"
+        " name of the log to file, or to a dictionary with ``filename`` and ``follow``.",
+    ),
+    "lazylogfiles": ("True or False", "make these logs only when there is something in them."),
+    "timeout": (
+        "number or None",
+        "seconds without output after which the command is killed; None: never.",
+    ),
+    "maxTime": ("number or None", "seconds after which the command is killed; None: never."),
+    "max_lines": (
+        "whole number or None",
+        "lines of output after which the command is killed; None: never.",
+    ),
+    "sigtermTime": (
+        "number or None",
+        "seconds between SIGTERM and SIGKILL when the command is killed; None: SIGKILL at once.",
+    ),
+    "logEnviron": ("True or False", "write the environment to the log."),
+    "interruptSignal": (
+        "string",
+        "the signal, without SIG, that the command gets when the build is stopped.",
+    ),
+    "initialStdin": ("string or None", "text for the standard input of the command."),
+    "decodeRC": (
+        "dictionary",
+        "which result an exit code stands for; an exit code that is not in it is a failure.",
+    ),
 }
 _SCHEDULER_ARGUMENTS = {
-    "name": "unique among schedulers.",
-    "builderNames": "names of builders, or a renderable that gives them.",
-    "properties": "of the builds; values may be renderables.",
-    "codebases": "names of codebases, or a dict of name -> defaults (repository, branch,"
-    " revision).",
-    "priority": "of the requests: a number, or a function of builder names and changes.",
+    "name": ("string", "the name, unique among schedulers."),
+    "builderNames": (
+        "list of strings or renderable",
+        "the names of the builders that are started.",
+    ),
+    "properties": (
+        "dictionary or None",
+        "properties of the builds; values may be renderables.",
+    ),
+    "codebases": (
+        "list or dictionary",
+        "names of the codebases that are built; or a dictionary of name to defaults (repository,"
+        " branch, revision).",
+    ),
+    "priority": (
+        "whole number, function or None",
+        "priority of the build requests: higher ones are built first, None stands for 0. A function"
+        " gets (names of builders, changes by codebase).",
+    ),
 }
 _BUILDER_ARGUMENTS = {
-    "name": "unique; does not begin with an underscore.",
-    "workername": "short for a list of one worker.",
-    "workernames": "who may build it.",
-    "builddir": "unique; default: the name, special characters replaced.",
-    "workerbuilddir": "directory on the worker; default: ``builddir``.",
-    "factory": "the ``BuildFactory`` with the steps.",
-    "tags": "list of strings, to find it by.",
-    "nextWorker": "function of (builder, workers, request) that chooses a worker.",
-    "nextBuild": "function of (builder, requests) that chooses a request.",
-    "locks": "lock accesses that its builds hold.",
-    "env": "environment of its steps' commands.",
-    "properties": "set on every build.",
-    "collapseRequests": "True, False or a function of (master, builder, one request, the other);"
-    " default: ``c['collapseRequests']``.",
-    "description": "text for people.",
-    "description_format": 'None for plain text, or ``"markdown"``.',
-    "canStartBuild": "function of (builder, worker, request): whether it may start now.",
-    "defaultProperties": "set on builds where nothing else sets them.",
-    "project": "name of a project.",
-    "do_build_if": "function of the build: whether it is run at all.",
-    "requires": "dict: what a worker must have. It is kept and shown; it does not choose yet.",
+    "name": ("string", "the name, unique among builders; it does not begin with an underscore."),
+    "workername": ("string", "short for ``workernames`` with one name."),
+    "workernames": ("list of strings", "the workers that may run its builds."),
+    "builddir": (
+        "string",
+        "name of its directory, unique; default: the name with special characters replaced.",
+    ),
+    "workerbuilddir": ("string", "its directory on the worker; default: ``builddir``."),
+    "factory": ("util.BuildFactory", "the steps of its builds."),
+    "tags": ("list of strings", "words by which the pages find it."),
+    "nextWorker": (
+        "function",
+        "chooses a worker; gets (builder, list of workers that are free, request).",
+    ),
+    "nextBuild": (
+        "function",
+        "chooses the request that is built next; gets (builder, list of requests).",
+    ),
+    "locks": ("list or renderable", "the lock accesses that each of its builds holds."),
+    "env": ("dictionary", "environment of the commands of its steps."),
+    "properties": ("dictionary", "properties that each of its builds gets."),
+    "collapseRequests": (
+        "True, False or function",
+        "whether a new request ends older ones that wait; a function gets (master, builder, one"
+        " request, the other). Default: that of ``c['collapseRequests']``.",
+    ),
+    "description": ("string", "a text for people."),
+    "description_format": ("string or None", 'None for plain text, or ``"markdown"``.'),
+    "canStartBuild": (
+        "function",
+        "whether a build may start now; gets (builder, worker, request).",
+    ),
+    "defaultProperties": (
+        "dictionary",
+        "properties that its builds get where nothing else sets them.",
+    ),
+    "project": ("string", "the name of its project."),
+    "do_build_if": ("function", "whether a build is run at all; gets the build."),
+    "requires": (
+        "dictionary",
+        "what a worker must have. It is kept and shown; it does not choose yet.",
+    ),
 }
 
 
@@ -123,8 +209,6 @@ def parts_of(doc: str) -> tuple[str, dict[str, str]]:
     said = {}
     for name, meaning in fields:
         said[name] = plain(" ".join(meaning.split()))
-        for other, more in re.findall(r"``(\w+)``: ([^;.]+)", meaning):
-            said.setdefault(other, plain(" ".join(more.split())))
     return plain(text.strip()), said
 
 
@@ -138,24 +222,85 @@ def docs_of(found: Any) -> tuple[str, dict[str, str]]:
     return text, said
 
 
+def types_of(found: Any) -> dict[str, str]:
+    """What the docstrings of a class and of its bases say of the types of parameters."""
+    told: dict[str, str] = {}
+    for base in found.__mro__ if isinstance(found, type) else [found]:
+        doc = inspect.cleandoc(base.__doc__ or "")
+        for names, kind in re.findall(r":type ([\w, ]+):\s*(.*?)(?=\n:|\n\n|\Z)", doc, re.DOTALL):
+            for name in names.split(","):
+                told.setdefault(name.strip(), plain(" ".join(kind.split())))
+    return told
+
+
+#: Annotations, and how a person calls them.
+_KINDS = {
+    "bool": "True or False",
+    "bool | int": "True or False",
+    "int": "whole number",
+    "float": "number",
+    "str": "string",
+    "str | bytes": "string",
+    "Sequence[str]": "list of strings",
+    "list[str]": "list of strings",
+    "list[Any]": "list",
+    "tuple[str, ...]": "list of strings",
+    "dict[str, str]": "dictionary",
+    "Mapping[str, Any]": "dictionary",
+    "Mapping[str, int]": "dictionary",
+    "None": "None",
+}
+
+
+def kind_of(annotation: Any, default: Any) -> str:
+    """The type of a parameter, from its annotation or else its default; empty if neither tells."""
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    if not isinstance(annotation, str | type):
+        text = str(annotation)
+    text = text.replace("collections.abc.", "").replace("typing.", "")
+    optional = text.endswith(" | None")
+    text = text.removesuffix(" | None")
+    kind = "function" if text.startswith("Callable[") else _KINDS.get(text, "")
+    if kind:
+        return f"{kind} or None" if optional else kind
+    for python_type, kind in (
+        (bool, "True or False"),
+        (int, "whole number"),
+        (float, "number"),
+        (str, "string"),
+        (dict, "dictionary"),
+        (list | tuple, "list"),
+    ):
+        if isinstance(default, python_type):
+            return kind
+    return ""
+
+
 def parameters_of(found: Any) -> dict[str, Any]:
     """name -> default of all parameters that we can see; required ones have Parameter.empty."""
-    names: dict[str, Any] = {}
+    return {name: default for name, (default, _) in all_parameters_of(found).items()}
+
+
+def all_parameters_of(found: Any) -> dict[str, tuple[Any, Any]]:
+    """name -> (default, annotation) of all parameters that we can see."""
+    names: dict[str, tuple[Any, Any]] = {}
     if not isinstance(found, type):
-        return dict(_of_function(found)) if callable(found) else {}
+        if not callable(found):
+            return {}
+        return {name: (default, annotation) for name, default, annotation in _of_function(found)}
     for base in found.__mro__:
         if base in (BuildStep, ShellMixin, object) or not base.__module__.startswith("ci_master"):
             continue
         for method in ("__init__", "checkConfig"):
             if method in vars(base):
-                for name, default in _of_function(vars(base)[method]):
-                    names.setdefault(name, default)
+                for name, default, annotation in _of_function(vars(base)[method]):
+                    names.setdefault(name, (default, annotation))
         if not _takes_more(vars(base).get("__init__")):
             break
-    settings = getattr(sys.modules[found.__module__], "_SETTINGS", None)
+    settings = getattr(sys.modules.get(found.__module__), "_SETTINGS", None)
     if settings and issubclass(found, plugins.changes.GitPoller):
         for name, default in settings.items():
-            names[name] = default
+            names[name] = (default, inspect.Parameter.empty)
     return names
 
 
@@ -166,12 +311,12 @@ def _takes_more(function: Any) -> bool:
     return bool(kinds & {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL})
 
 
-def _of_function(function: Any) -> Iterator[tuple[str, Any]]:
+def _of_function(function: Any) -> Iterator[tuple[str, Any, Any]]:
     for one in inspect.signature(function).parameters.values():
         if one.kind in (one.VAR_KEYWORD, one.VAR_POSITIONAL) or one.name in _NOT_FOR_PEOPLE:
             continue
         if not one.name.startswith("_"):
-            yield one.name, one.default
+            yield one.name, one.default, one.annotation
 
 
 def shown_default(found: Any, name: str, default: Any) -> str:
@@ -187,13 +332,10 @@ def shown_default(found: Any, name: str, default: Any) -> str:
     return f"``{default!r}``"
 
 
-def entry(name: str, default: str, meaning: str) -> str:
+def entry(name: str, kind: str, default: str, meaning: str) -> str:
     """One parameter as an item of a list."""
-    text = f"* ``{name}``"
-    if default:
-        text += f" (default {default})"
-    if meaning:
-        text += f": {meaning}"
+    told = "; ".join(filter(None, (kind, default and f"default {default}")))
+    text = f"* ``{name}`` ({told}): {meaning}" if told else f"* ``{name}``: {meaning}"
     return "\n  ".join(_wrapped(text))
 
 
@@ -214,11 +356,24 @@ def title(text: str, mark: str) -> str:
     return f"{text}\n{mark * len(text)}\n"
 
 
+#: Parameters that a base class has, and these classes do not take.
+_NOT_TAKEN = {
+    "steps.JSONStringDownload": {"s"},
+    "steps.JSONPropertiesDownload": {"s"},
+}
+
+
+class UndocumentedError(Exception):
+    """A name without a sentence that says what it is for, or a parameter without a type."""
+
+
 def described(called: str, found: Any, skip: Iterable[str] = ()) -> str:
     """The section of one plugin: what it is, and its parameters."""
-    text, said = docs_of(found)
+    text, _ = docs_of(found)
+    if not text:
+        raise UndocumentedError(f"{called} has no docstring")
     lines = [title(called, "-"), text, ""]
-    left_out = set(skip)
+    left_out = {*skip, *_NOT_TAKEN.get(called, ())}
     if isinstance(found, list):
         return f"{title(called, '-')}\nThe names of the results, by number.\n"
     if isinstance(found, type) and issubclass(found, BaseParameter):
@@ -227,18 +382,65 @@ def described(called: str, found: Any, skip: Iterable[str] = ()) -> str:
     like = _same_arguments_as(called, found)
     if like:
         lines.append(f"It takes the arguments of ``{like}``.")
-    unsaid = []
-    for name, default in parameters_of(found).items():
-        if like or name in left_out:
-            continue
-        if not said.get(name) and default in (None, NotABranch):
-            unsaid.append(f"``{name}``")
-        else:
-            lines.append(entry(name, shown_default(found, name, default), said.get(name, "")))
-    if unsaid:
-        which = "Also" if len(lines) > 3 else "Parameters"
-        lines.append("\n".join(("", *_wrapped(f"{which}: {', '.join(unsaid)}."))))
+    else:
+        lines += entries_of(called, found, left_out)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def entries_of(called: str, found: Any, left_out: set[str]) -> Iterator[str]:
+    """The items of a plugin's parameters.
+
+    :raises UndocumentedError: for one without a sentence or a type.
+    """
+    _, said = docs_of(found)
+    kinds = types_of(found)
+    _, said_of_access = docs_of(GitAccess)
+    kinds_of_access = types_of(GitAccess)
+    for name, (default, annotation) in all_parameters_of(found).items():
+        if name in left_out:
+            continue
+        of_filter = _of_filter(found, name)
+        meaning = of_filter[1] or said.get(name) or said_of_access.get(name, "")
+        kind = of_filter[0] or kinds.get(name) or kind_of(annotation, default)
+        kind = kind or kinds_of_access.get(name, "")
+        if not meaning or not kind:
+            raise UndocumentedError(f"{called}: say of {name!r} what it does, and its type")
+        yield entry(name, kind, shown_default(found, name, default), meaning)
+
+
+_CONDITIONS = {
+    "": ("string, list or None", "accept only {of} that have this {field}, or one of these."),
+    "_eq": ("string, list or None", "accept only {of} that have this {field}, or one of these."),
+    "_not_eq": ("string, list or None", "accept only {of} that have another {field}."),
+    "_re": (
+        "string, pattern or list",
+        "accept only {of} whose {field} matches this regular expression from its start, or one of"
+        " these.",
+    ),
+    "_not_re": (
+        "string, pattern or list",
+        "accept only {of} whose {field} does not match this regular expression.",
+    ),
+    "_fn": ("function or None", "gets the {field}, and returns True to accept it."),
+}
+
+
+def _of_filter(found: Any, name: str) -> tuple[str, str]:
+    """Type and meaning of an argument of a filter; empty texts for anything else."""
+    if not isinstance(found, type) or not issubclass(found, ChangeFilter | SourceStampFilter):
+        return "", ""
+    of = "changes" if issubclass(found, ChangeFilter) else "source stamps"
+    if name == "filter_fn":
+        return "function or None", f"gets one of the {of}, and returns True to accept it."
+    for ending, (kind, meaning) in sorted(_CONDITIONS.items(), key=lambda one: -len(one[0])):
+        if name.endswith(ending):
+            field = name.removesuffix(ending)
+            if field == "property":
+                kind, field = "dictionary or None", "value of each property that it names"
+                meaning = meaning.replace("this {field}, or one of these", "this {field}")
+            field = field.replace("eventtype", "type of event")
+            return kind, meaning.format(of=of, field=field)
+    return "", ""
 
 
 def _same_arguments_as(called: str, found: Any) -> str:
@@ -266,14 +468,18 @@ def _own_attributes(found: type[BaseParameter]) -> Iterator[str]:
     said = docs_of(found)[1]
     for name in accumulated(found, "spec_attributes"):
         if name not in {*_field_arguments(), "fullName", "type"} and not name.startswith("_"):
-            yield entry(name, shown_default(found, name, ...), said.get(name, ""))
+            default = getattr(found, name, None)
+            kind = types_of(found).get(name) or kind_of(inspect.Parameter.empty, default)
+            if not kind or not said.get(name):
+                raise UndocumentedError(f"{found.__name__}: say what {name!r} does, and its type")
+            yield entry(name, kind, shown_default(found, name, ...), said[name])
 
 
-def listed(arguments: dict[str, str], of: Any) -> str:
+def listed(arguments: dict[str, tuple[str, str]], of: Any) -> str:
     """The arguments that many have in common."""
     return "\n".join(
-        entry(name, "" if of is None else shown_default(of, name, ...), meaning)
-        for name, meaning in arguments.items()
+        entry(name, kind, "" if of is None else shown_default(of, name, ...), meaning)
+        for name, (kind, meaning) in arguments.items()
     )
 
 
@@ -338,7 +544,9 @@ def util_page() -> str:
     codes = sorted(results, key=plugins.util.get)
     table = "\n".join(f"* ``util.{name}`` = {plugins.util.get(name)}" for name in codes)
     page = kinds_page("util", ["util"], "::\n\n    from ci_master.plugins import util")
-    fields = parts_of(inspect.getdoc(BaseParameter) or "")[1]
+    kinds = types_of(BaseParameter)
+    said = parts_of(inspect.getdoc(BaseParameter) or "")[1]
+    fields = {name: (kinds[name], meaning) for name, meaning in said.items()}
     return "\n".join(
         [
             page,
@@ -420,8 +628,8 @@ def _option(action: argparse.Action) -> str:
 
 
 def pages() -> dict[str, str]:
-    """File name -> text."""
-    return {
+    """File name -> text, exactly as it stands in docs/reference."""
+    made = {
         "commands.rst": commands_page(),
         "steps.rst": steps_page(),
         "schedulers.rst": schedulers_page(),
@@ -441,13 +649,13 @@ def pages() -> dict[str, str]:
         "util.rst": util_page(),
         "later.rst": later_page(),
     }
+    return {name: re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n" for name, text in made.items()}
 
 
 def main() -> int:
     """Write them."""
     for name, text in pages().items():
-        tidy = re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n"
-        (HERE / name).write_text(tidy, encoding="utf-8")
+        (HERE / name).write_text(text, encoding="utf-8")
         print(f"wrote {(HERE / name).relative_to(HERE.parents[1])}")
     return 0
 

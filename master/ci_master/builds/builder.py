@@ -62,7 +62,15 @@ class Builder:
 
 
 def enforceChosenWorker(bldr: Any, workerforbuilder: Any, breq: Any) -> bool:
-    """``canStartBuild``: only the worker that the property ``workername`` names, if it is set."""
+    """``canStartBuild``: only the worker that the property ``workername`` names, if it is set.
+
+    :param bldr: the builder.
+    :type bldr: builder
+    :param workerforbuilder: the worker that is offered.
+    :type workerforbuilder: worker
+    :param breq: the request that waits.
+    :type breq: build request
+    """
     wanted = breq.properties.getProperty("workername")
     if wanted:
         return bool(workerforbuilder.worker.workername == wanted)

@@ -73,9 +73,8 @@ class BuildStep(
 ):
     """One step of a build. A subclass overrides ``run``, which returns a result code.
 
-    In a configuration it is a template (see :mod:`ci_master.builds.template`): each build gets
-    an object of its own, on which the attributes named in ``renderables`` are rendered before
-    ``run``.
+    The object in the configuration is a template: each build gets an object of its own, on
+    which the attributes named in ``renderables`` are filled in before ``run`` is called.
 
     :ivar build: the build, from ``setBuild`` on.
     :ivar worker: the worker, as seen by steps (:class:`ci_master.builds.workerview.WorkerView`).

@@ -49,9 +49,10 @@ def step_factory(step: Any) -> Any:
 
 
 class BuildFactory(Recorded):
-    """A list of steps.
+    """The steps of a build, in order.
 
-    :param steps: the first ones; :meth:`addStep` and :meth:`addSteps` add more.
+    :param steps: the first steps; ``addStep`` and ``addSteps`` add more.
+    :type steps: list or None
     :ivar steps: what makes the steps of each build.
     :ivar workdir: where they run, below the builder's directory on the worker.
     :ivar buildClass: the class of the builds; None for the ordinary one.

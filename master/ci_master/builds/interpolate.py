@@ -23,6 +23,9 @@ class Interpolate(RenderableOperatorsMixin, Recorded):
     Property("a"))``; or with keys such as ``%(prop:a)s``, ``%(src:CODEBASE:branch)s``,
     ``%(worker:host)s``, ``%(secret:name)s`` and ``%(kw:x)s`` for keyword arguments. A key may
     end in ``:-DEFAULT``, ``:~DEFAULT``, ``:+TEXT``, ``:?|YES|NO`` or ``:#?|YES|NO``.
+
+    :param fmtstring: the text with the placeholders.
+    :type fmtstring: string
     """
 
     def __init__(self, fmtstring: str, *args: Any, **kwargs: Any) -> None:

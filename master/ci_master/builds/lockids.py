@@ -79,6 +79,8 @@ class BaseLockId(ComparableMixin):
 class MasterLock(BaseLockId):
     """A lock shared by all builds.
 
+    :param name: the name, unique among locks.
+    :type name: string
     :param maxCount: how many may hold it at once.
     """
 
@@ -86,8 +88,11 @@ class MasterLock(BaseLockId):
 class WorkerLock(BaseLockId):
     """A lock shared by the builds of each worker; every worker has one of its own.
 
-    :param maxCount: how many may hold it at once.
+    :param name: the name, unique among locks.
+    :type name: string
+    :param maxCount: how many may hold it at once on each worker.
     :param maxCountForWorker: other limits for some workers, by their names.
+    :type maxCountForWorker: dictionary or None
     """
 
     compare_attrs: ClassVar[tuple[str, ...]] = ("maxCountForWorker",)

@@ -9,10 +9,12 @@ __all__ = ["Codebase", "Project"]
 
 
 class Project(ComparableMixin, Recorded):
-    """A group of builders and codebases.
+    """A group of builders and codebases in the REST API.
 
-    :param slug: short form of the name for addresses; default: the name.
-    :param description_format: None for plain text, or "markdown".
+    :param name: the name, unique among projects.
+    :param slug: a short form of the name; None: the name.
+    :param description: a text for people.
+    :param description_format: None for plain text, or ``markdown``.
     """
 
     compare_attrs = ("name", "slug", "description", "description_format")
@@ -32,10 +34,11 @@ class Project(ComparableMixin, Recorded):
 
 
 class Codebase(ComparableMixin, Recorded):
-    """A place where code of a project lives.
+    """A repository of a project, by a name of its own.
 
-    :param project: the project's name.
-    :param slug: short form of the name for addresses; default: the name.
+    :param name: the name, unique within the project.
+    :param project: the name of the project that it belongs to.
+    :param slug: a short form of the name; None: the name.
     """
 
     compare_attrs = ("name", "project", "slug")

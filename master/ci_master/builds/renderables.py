@@ -108,8 +108,12 @@ class Operation(RenderableOperatorsMixin, Recorded):
 class Property(RenderableOperatorsMixin, Recorded):
     """The value of a property.
 
-    :param default: what stands in for a property that is not set; may be a placeholder.
-    :param defaultWhenFalse: whether it also stands in for values such as 0 and "".
+    :param key: the name of the property.
+    :type key: string
+    :param default: the value in place of a property that is not set; may be a renderable.
+    :type default: any
+    :param defaultWhenFalse: use the default also in place of values such as 0 and the empty
+        string.
     """
 
     def __init__(self, key: str, default: Any = None, defaultWhenFalse: bool = True) -> None:
@@ -144,7 +148,13 @@ def flatten(nested: Any, types: Any = (list, tuple)) -> list[Any]:
 
 @implementer(IRenderable)
 class FlattenList(RenderableOperatorsMixin, Recorded):
-    """A list that is made flat after its placeholders were filled in. ``+`` joins lists."""
+    """A list of lists that becomes one list when it is filled in; ``+`` joins such lists.
+
+    :param nestedlist: the list, whose members may be lists.
+    :type nestedlist: list or renderable
+    :param types: the types of member that are taken for lists.
+    :type types: types
+    """
 
     def __init__(self, nestedlist: Any, types: Any = (list, tuple)) -> None:
         self.nestedlist = nestedlist
@@ -173,7 +183,11 @@ def _items(value: Any) -> list[Any]:
 
 @implementer(IRenderable)
 class Transform(Recorded):
-    """The result of a function for rendered arguments. The function may be a placeholder too."""
+    """Calls a function with other renderables' values, and is replaced by what it returns.
+
+    :param function: gets the values of the other arguments, and returns the value.
+    :type function: function or renderable
+    """
 
     def __init__(self, function: Any, *args: Any, **kwargs: Any) -> None:
         if not callable(function) and not is_renderable(function):
@@ -233,15 +247,23 @@ class Renderer(Recorded):
 
 
 def renderer(fn: Callable[..., Any]) -> Renderer:
-    """Make a function of the properties a placeholder. It may return a Deferred or be async."""
+    """Make a function of the properties a placeholder. It may return a Deferred or be async.
+
+    :param fn: gets the properties of the build, and returns the value; may be ``async`` or
+        return a Deferred.
+    :type fn: function
+    """
     return Renderer(fn)
 
 
 @implementer(IRenderable)
 class Secret(Recorded):
-    """A secret of that name; masked wherever its value would be shown.
+    """Is replaced by a secret, whose value is masked wherever it would be shown.
 
     Rendering raises KeyError if no provider knows it.
+
+    :param secret_name: the name of the secret.
+    :type secret_name: string
     """
 
     def __init__(self, secret_name: str) -> None:

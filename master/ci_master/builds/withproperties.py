@@ -48,6 +48,9 @@ class WithProperties(Recorded):
     Positional arguments are names of properties; in the other form, keys of the format string
     are names (``name``, ``name:-default``, ``name:~default``, ``name:+text``), and keyword
     arguments are functions of the build.
+
+    :param fmtstring: the text with the placeholders.
+    :type fmtstring: string
     """
 
     def __init__(self, fmtstring: str, *args: str, **lambda_subs: Callable[[Any], Any]) -> None:

@@ -34,11 +34,15 @@ class ReconfigurablePollingChangeSource(ChangeSource):
 
     Two polls never overlap. A poll that fails is logged, and the next one comes at its time.
 
-    :param pollInterval: seconds from the start of a poll to the start of the next; 0: only
-        when forced.
-    :param pollAtLaunch: poll when started, too.
-    :param pollRandomDelayMin: each poll waits at least so many seconds longer, ...
-    :param pollRandomDelayMax: ... and at most so many, so that many sources spread out.
+    :param pollInterval: seconds from the start of one poll to the start of the next; 0 polls
+        only when somebody forces it.
+    :type pollInterval: number
+    :param pollAtLaunch: poll as soon as the master starts, too.
+    :param pollRandomDelayMin: least number of seconds by which each poll is delayed at random.
+    :type pollRandomDelayMin: number
+    :param pollRandomDelayMax: largest number of seconds by which each poll is delayed at
+        random, so that many pollers do not poll together.
+    :type pollRandomDelayMax: number
     """
 
     pollInterval: float = 600

@@ -46,27 +46,59 @@ _SETTINGS = {
 
 
 class GitPoller(ReconfigurablePollingChangeSource):
-    """Looks for new commits in a remote repository, by way of a bare local copy of it.
+    """Looks for new commits in a remote Git repository, for which it keeps a bare copy.
 
-    The first poll only records where the branches are. Later, the commits that a branch went
-    through and that are new to all branches followed become changes, oldest first. A merge is
-    one change: the commits that it brought in are states that the branch never had.
+    The first poll only records where the branches stand. From then on each commit that is new
+    to all followed branches becomes a change, oldest first. A merge is one change; the commits
+    that it brought in are not, as the branch never had their state.
 
-    :param repourl: URL of the repository.
-    :param branches: None: the remote's default branch; True: all; a list of names (also
-        patterns and full references); or a function of the full reference.
-    :param branch: short for a list of one.
-    :param workdir: directory of the local copy, below the master's; default: one for each URL
-        in ``gitpoller-work``.
-    :param usetimestamps: a change's time is that of the commit, not that of the poll.
-    :param buildPushesWithNoCommits: when a branch moves to a commit that is known already, that
-        commit is a change again.
-    :param only_tags: follow tags, not branches.
-    :param encoding: of messages and file names.
-    :param sshPrivateKey: key for ssh; may be a secret. With it, ``sshHostKey`` or
-        ``sshKnownHosts`` say which servers to trust.
-    :param auth_credentials: (user, password) for HTTP; may be secrets.
-    :param git_credentials: credentials as ``git credential`` takes them.
+    :param repourl: the URL of the repository, as ``git clone`` takes it.
+    :type repourl: string
+    :param branches: which branches are followed: None, the default branch of the remote; True,
+        all of them; a list of names, patterns such as ``release/*`` or full references; or a
+        function that gets a full reference and returns True or False.
+    :type branches: list of strings, True, function or None
+    :param branch: short for ``branches`` with one name.
+    :type branch: string or None
+    :param workdir: directory of the local copy, below the master's directory; default: one for
+        each URL in ``gitpoller-work``.
+    :type workdir: string or None
+    :param gitbin: the program that is run as Git on the master.
+    :type gitbin: string
+    :param category: the category of the changes; a function gets a change as a dictionary and
+        returns its category.
+    :type category: string, function or None
+    :param codebase: the codebase of the changes; without one ``c['codebaseGenerator']``
+        decides.
+    :type codebase: string, util.Codebase or None
+    :param project: the name of the project that the changes carry.
+    :type project: string or None
+    :param fetch_refspec: not supported: any other value is a configuration fault, since
+        ``branches`` says what is fetched.
+    :type fetch_refspec: None
+    :param usetimestamps: True gives a change the time of its commit; False, the time of the
+        poll.
+    :type usetimestamps: True or False
+    :param buildPushesWithNoCommits: make a change when a branch moves to a commit that another
+        branch already had.
+    :type buildPushesWithNoCommits: True or False
+    :param only_tags: follow tags in place of branches.
+    :type only_tags: True or False
+    :param encoding: the encoding of commit messages and file names.
+    :type encoding: string
+    :param sshPrivateKey: the text of the private key for ssh; usually a ``Secret``. Name the
+        server's key by ``sshHostKey`` or ``sshKnownHosts`` too.
+    :type sshPrivateKey: string, renderable or None
+    :param sshHostKey: the public key of the server, such as ``ssh-ed25519 AAAA...``, without
+        the name of the host.
+    :type sshHostKey: string, renderable or None
+    :param sshKnownHosts: the text of a ``known_hosts`` file; not together with ``sshHostKey``.
+    :type sshKnownHosts: string, renderable or None
+    :param auth_credentials: (user, password) for HTTP; either may be a ``Secret``.
+    :type auth_credentials: pair or None
+    :param git_credentials: reserved for ``GitCredentialOptions``, which this version does not
+        have yet.
+    :type git_credentials: None
     """
 
     state_class_name = "GitPoller"

@@ -90,12 +90,15 @@ class ChangePerspective(pb.Avatar):
 
 
 class PBChangeSource(ChangeSource):
-    """Takes changes of the ``sendchange`` command and its like.
+    """Takes changes that the command ``ci-master sendchange`` and its like send.
 
-    :param user: user name that clients give.
-    :param passwd: their password; may be a secret.
-    :param port: port to listen at (number or endpoint text); None: the one of the workers.
-    :param prefix: files that do not start with it are left out, and it is cut off the others.
+    :param user: the user name that clients give.
+    :param passwd: the password that clients give; may be a ``Secret``.
+    :type passwd: string or renderable
+    :param port: where it listens; None shares the port of the workers.
+    :type port: port number, Twisted endpoint or None
+    :param prefix: only files whose names begin with this text are taken; the text is cut off
+        their names.
     """
 
     def __init__(

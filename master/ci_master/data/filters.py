@@ -147,11 +147,9 @@ def _callable(argument: str, value: Any) -> Callable[[Any], Any] | None:
 
 
 class ChangeFilter(ComparableMixin):
-    """Which changes a scheduler takes.
+    """Decides which changes a scheduler takes; all conditions that are given have to hold.
 
-    For X in project, repository, branch, category and codebase: ``X`` (a string or a list: any
-    of them), ``X_not_eq``, ``X_re``, ``X_not_re`` and ``X_fn``; ``branch=None`` is the default
-    branch. For properties: dicts of names. ``filter_fn`` is called with the change.
+    ``branch=None`` accepts changes without a branch. Regular expressions match from the start.
 
     :raises ValueError: if an argument is of the wrong type.
     """
@@ -315,7 +313,7 @@ class GerritChangeFilter(ChangeFilter):
 
 
 class SourceStampFilter(ComparableMixin):
-    """Which source stamps are meant: the fields project, codebase, repository and branch.
+    """Chooses source stamps by project, codebase, repository and branch.
 
     :raises ValueError: if an argument is of the wrong type.
     """

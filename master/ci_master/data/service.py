@@ -43,7 +43,7 @@ class Site:
 class BuildbotService(Recorded, MultiService):
     """A named service whose arguments can be compared and changed while it runs.
 
-    :param name: must be unique among the services of its kind; a class may give a default.
+    :param name: the name, unique among services of its kind; some classes choose one.
     """
 
     #: The default of the ``name`` argument.

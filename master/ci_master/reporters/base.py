@@ -55,11 +55,13 @@ class ReporterBase(BuildbotService):
     that concern one build request are reported in the order in which they happened.
 
     A report that could not be sent for a reason that may pass (``sendMessage`` raised
+    :param generators: decide which events are reported; None stands for the generators that the
+        class chooses.
+    :type generators: list of generators or None
     :class:`~ci_master.reporters.sending.TryAgain`, or an error of the network) is tried again,
     after longer and longer waits, for three days at most. One that the receiver refuses
     (:class:`~ci_master.reporters.sending.Undelivered`) is dropped, and the log says so.
 
-    :param generators: what makes the reports; default: as the reporter's class says.
     :param name: default: the name of the class, and those of the generators.
     """
 

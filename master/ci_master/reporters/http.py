@@ -27,14 +27,20 @@ class HttpStatusPush(ReporterBase):
     delivered for want of a connection, or because the server failed, is tried again for three
     days. A report is sent at least once, and each time with the same ``Idempotency-Key``.
 
-    :param serverUrl: where to post to.
-    :param auth: user and password; each may be a secret.
-    :param headers: more headers; their values may be secrets.
-    :param verify: False to accept any certificate; or the path of a file with the certificates
-        of those who may sign the server's.
-    :param cert: path of a file with our own certificate and key, or of one for each.
-    :param debug: has no meaning, and is taken for the sake of configurations that have it.
-    :param skip_encoding: likewise.
+    :param serverUrl: the URL that reports are posted to.
+    :type serverUrl: string or renderable
+    :param auth: (user, password) for HTTP basic authentication; either may be a ``Secret``.
+    :type auth: pair or None
+    :param headers: further headers of the request; the values may be secrets.
+    :type headers: dictionary or None
+    :param verify: False accepts any certificate; a string is the path of a file with the
+        certificates of trusted authorities; None trusts those of the system.
+    :type verify: False, string or None
+    :param cert: path of a file with the client's certificate and key, or a pair of two paths.
+    :type cert: string, pair or None
+    :param debug: accepted, and without effect.
+    :type debug: any
+    :param skip_encoding: accepted, and without effect.
     """
 
     name = "HttpStatusPush"

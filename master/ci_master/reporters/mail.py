@@ -64,17 +64,27 @@ class MailNotifier(ReporterBase):
     A recipient that no mail can be sent to, or that the server refuses, is left out, and the log
     says which; the others get the message.
 
-    :param fromaddr: the sender.
+    :param fromaddr: the address that the mail comes from.
+    :type fromaddr: string
     :param relayhost: the mail server that takes the messages.
-    :param lookup: finds addresses of users: a domain, or something with ``getAddress(user)``.
+    :param lookup: finds the addresses of users: a domain that is put behind their names, or an
+        object with a method ``getAddress(user)``.
+    :type lookup: string, object or None
     :param extraRecipients: addresses that get every message.
-    :param sendToInterestedUsers: whether those whose changes were built get it too.
-    :param extraHeaders: more headers; values may be renderables over the build's properties.
-    :param useTls: whether to switch to TLS (STARTTLS); refuses to send without.
-    :param useSmtps: whether to connect with TLS from the start.
-    :param smtpUser: login for the mail server; may be a secret, as ``smtpPassword`` may.
-    :param smtpPort: default 25.
-    :param dumpMailsToLog: whether all messages are written to the master's log.
+    :type extraRecipients: list of strings or None
+    :param sendToInterestedUsers: send the message to the authors of the changes that were
+        built, too.
+    :param extraHeaders: further headers of the message; the values may be renderables over the
+        properties of the build.
+    :type extraHeaders: dictionary or None
+    :param useTls: switch to TLS by STARTTLS; where the server has no TLS nothing is sent.
+    :param useSmtps: connect by TLS from the start.
+    :param smtpUser: the user name for the mail server; may be a ``Secret``.
+    :type smtpUser: string, renderable or None
+    :param smtpPassword: the password for the mail server; may be a ``Secret``.
+    :type smtpPassword: string, renderable or None
+    :param smtpPort: the port of the mail server.
+    :param dumpMailsToLog: write each message to ``twistd.log`` as well.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

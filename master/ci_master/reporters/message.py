@@ -29,11 +29,13 @@ class MessageFormatterBase(Recorded):
     A subclass overrides :meth:`render_message_body` and :meth:`render_message_subject`, or
     :meth:`buildAdditionalContext`. All of them may be coroutines.
 
-    :param ctx: more names for the context.
-    :param want_properties: whether builds come with their properties.
-    :param want_steps: whether builds come with their steps.
-    :param want_logs: whether steps come with their logs.
-    :param want_logs_content: whether logs come with their content: True, or a list of names.
+    :param ctx: further names that templates and functions can use.
+    :type ctx: dictionary or None
+    :param want_properties: load the properties of the builds.
+    :param want_steps: load the steps of the builds.
+    :param want_logs: load the logs of the steps, without their text.
+    :param want_logs_content: load the text of all logs, or of those with these names.
+    :type want_logs_content: True, False or list of strings
     """
 
     template_type = "plain"
@@ -113,14 +115,16 @@ class MessageFormatterBase(Recorded):
 
 
 class MessageFormatterEmpty(MessageFormatterBase):
-    """Messages without body and subject, for reporters that say it in their own way."""
+    """Makes messages without body and subject, for reporters that write their own text."""
 
 
 class MessageFormatterFunction(MessageFormatterBase):
-    """The body is what a function makes of the context.
+    """Makes messages whose body a function returns.
 
-    :param function: called with the context; may be a coroutine.
-    :param template_type: what the function gives: "plain", "html" or "json".
+    :param function: gets the context, a dictionary, and returns the body; may be ``async``.
+    :type function: function
+    :param template_type: what the function returns: "plain", "html" or "json".
+    :type template_type: string
     """
 
     def __init__(self, function: Callable[[Context], Any], template_type: str, **kwargs: Any):
@@ -135,10 +139,11 @@ class MessageFormatterFunction(MessageFormatterBase):
 
 
 class MessageFormatterFunctionRaw(MessageFormatterBase):
-    """The whole message is what a function makes.
+    """Makes messages that a function returns as a whole.
 
-    :param function: called with the master and the context; gives a dict with ``body`` and, if
-        it likes, ``type``, ``subject`` and ``extra_info``. May be a coroutine.
+    :param function: gets the master and the context, and returns a dictionary with ``body``
+        and, if wanted, ``type``, ``subject`` and ``extra_info``; may be ``async``.
+    :type function: function
     """
 
     def __init__(self, function: Callable[[Any, Context], Any], **kwargs: Any) -> None:
@@ -158,10 +163,12 @@ class MessageFormatterFunctionRaw(MessageFormatterBase):
 
 
 class MessageFormatterRenderable(MessageFormatterBase):
-    """Body and subject are renderables over the build's properties.
+    """Makes messages from renderables over the properties of the build.
 
-    :param template: such as ``Interpolate("build %(prop:buildnumber)s")``; or plain text.
-    :param subject: likewise.
+    :param template: the body, such as ``Interpolate("build %(prop:buildnumber)s")``.
+    :type template: string or renderable
+    :param subject: the subject, filled in in the same way.
+    :type subject: string, renderable or None
     """
 
     def __init__(self, template: Any, subject: Any = None) -> None:
@@ -192,10 +199,15 @@ class MessageFormatterRenderable(MessageFormatterBase):
 class MessageFormatterBaseJinja(MessageFormatterBase):
     """Body and subject are Jinja templates.
 
-    :param template: of the body.
-    :param subject: template of the subject.
-    :param template_type: "plain", "html" (what is filled in is escaped) or "json".
-    :param extra_info_cb: called with the context; gives what else reporters may use.
+    :param template: the Jinja template of the body; None stands for a text that fits what is
+        reported.
+    :type template: string or None
+    :param subject: the Jinja template of the subject.
+    :type subject: string or None
+    :param template_type: the kind of body: "plain", "html" (values are escaped) or "json".
+    :type template_type: string or None
+    :param extra_info_cb: gets the context and returns a dictionary that the reporter may use.
+    :type extra_info_cb: function or None
     """
 
     default_bodies: Mapping[str, str] = {}
@@ -245,7 +257,7 @@ class MessageFormatterBaseJinja(MessageFormatterBase):
 
 
 class MessageFormatter(MessageFormatterBaseJinja):
-    """Tells of a build by Jinja templates."""
+    """Makes messages about a build from Jinja templates."""
 
     default_bodies = {
         "plain": templates.default_body_template_plain,
@@ -262,7 +274,7 @@ class MessageFormatter(MessageFormatterBaseJinja):
 
 
 class MessageFormatterMissingWorker(MessageFormatterBaseJinja):
-    """Tells of a worker that is missing, by Jinja templates; they know ``worker``."""
+    """Makes messages about a missing worker from Jinja templates, which can use ``worker``."""
 
     default_bodies = {
         "plain": templates.default_missing_template_plain,

@@ -36,11 +36,22 @@ class BaseBasicScheduler(ReconfigurableBaseScheduler):
     With it, changes are collected: an important one starts the timer anew, another one only if
     the timer runs; and when it fires, they are all built together.
 
-    :param treeStableTimer: seconds without a change before the build, or None.
-    :param fileIsImportant: function of the change: whether it is important.
-    :param onlyImportant: ignore unimportant changes altogether.
-    :param change_filter: which changes are taken.
-    :param reason: of the builds; may hold ``%(name)s`` and ``%(classname)s``.
+    :param treeStableTimer: seconds without a further change that have to pass before the
+        changes are built together; None builds each important change at once.
+    :type treeStableTimer: number or None
+    :param branch: take only changes of this branch; not together with ``change_filter``.
+    :type branch: string or None
+    :param branches: take only changes of these branches; not together with ``change_filter``.
+    :type branches: list of strings or None
+    :param categories: take only changes of these categories; not together with
+        ``change_filter``.
+    :type categories: list of strings or None
+    :param fileIsImportant: gets a change, and returns True if it shall start a build.
+    :type fileIsImportant: function or None
+    :param onlyImportant: leave changes that are not important out of the builds, too.
+    :param change_filter: decides which changes are taken.
+    :type change_filter: util.ChangeFilter or None
+    :param reason: the reason shown on the builds; may hold ``%(name)s`` and ``%(classname)s``.
     """
 
     def __init__(self, name: str, *args: Any, **kwargs: Any) -> None:
@@ -242,8 +253,11 @@ class BaseBasicScheduler(ReconfigurableBaseScheduler):
 class SingleBranchScheduler(AbsoluteSourceStampsMixin, BaseBasicScheduler):
     """Builds changes of one branch, or those that pass a filter, with one timer for all.
 
-    :param branch: the branch, or None for the default one; this or ``change_filter``.
-    :param createAbsoluteSourceStamps: codebases without a change are built as last seen.
+    :param createAbsoluteSourceStamps: build codebases that have no change now at the revision
+        last seen.
+    :param branch: the branch whose changes are built, None for changes without a branch; this
+        or ``change_filter`` has to be given.
+    :type branch: string or None
     """
 
     def checkConfig(  # type: ignore[override]  # passes on by keyword what it does not know
@@ -298,7 +312,8 @@ class Scheduler(SingleBranchScheduler):
 class AnyBranchScheduler(BaseBasicScheduler):
     """Builds changes of any branch, with a timer for each branch of each repository.
 
-    :param branches: only these.
+    :param branches: take only changes of these branches; not together with ``change_filter``.
+    :type branches: list of strings or None
     """
 
     def getChangeFilter(

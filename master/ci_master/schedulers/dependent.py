@@ -12,9 +12,10 @@ __all__ = ["Dependent"]
 
 
 class Dependent(ReconfigurableBaseScheduler):
-    """Builds the same source stamps once a buildset of ``upstream`` ended well.
+    """Builds the same source stamps once the builds of another scheduler have ended well.
 
-    :param upstream: the scheduler to wait for.
+    :param upstream: the scheduler object whose builds have to end well first.
+    :type upstream: scheduler
     """
 
     def __init__(self, name: str, upstream: Any, builderNames: Any, **kwargs: Any) -> None:

@@ -92,14 +92,22 @@ FORCE = Arguments(
 class ForceScheduler(ReconfigurableBaseScheduler):
     """A form by which people ask for builds.
 
-    :param username: field for who asks, if the web server does not know.
-    :param reason: field for why.
-    :param reasonString: the buildset's reason; may hold ``%(owner)s`` and ``%(reason)s``.
-    :param buttonName: text of the button; default: the name.
-    :param codebases: names or CodebaseParameters; default: one without a name.
-    :param label: shown for the form; default: the name.
-    :param properties: more fields; each sets a property.
-    :param priority: field for the priority of the requests.
+    :param username: the field for who asks, used where the web server does not know that.
+    :type username: field or None
+    :param reason: the field for why the build is wanted.
+    :type reason: field or None
+    :param reasonString: the reason of the buildset; may hold ``%(owner)s`` and ``%(reason)s``.
+    :param buttonName: the text of the button; None shows the name.
+    :type buttonName: string or None
+    :param codebases: names of codebases or ``CodebaseParameter`` fields; None asks for one
+        codebase without a name.
+    :type codebases: list or None
+    :param label: the title of the form; None shows the name.
+    :type label: string or None
+    :param properties: further fields, each of which sets a property.
+    :type properties: list of fields or None
+    :param priority: the field for the priority of the build requests.
+    :type priority: field or None
     """
 
     def __init__(self, name: str, builderNames: Any, **kwargs: Any) -> None:

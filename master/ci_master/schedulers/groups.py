@@ -40,9 +40,13 @@ DefaultField: Any = object()
 class NestedParameter(BaseParameter):
     """A group of fields. With a name, its value is a dict; without, its fields stand alone.
 
-    :param fields: the fields.
-    :param layout: ``vertical``, ``simple`` or ``tabs``.
-    :param columns: 1 to 4; default: 2 for four or more visible fields, else 1.
+    :param fields: the fields of the group.
+    :type fields: list of fields
+    :param layout: how the fields are set: ``vertical``, ``simple`` or ``tabs``.
+    :type layout: string
+    :param columns: number of columns, 1 to 4; None sets 2 for four or more visible fields and 1
+        otherwise.
+    :type columns: whole number or None
     """
 
     spec_attributes: ClassVar[Sequence[str]] = ("layout", "columns")
@@ -127,7 +131,7 @@ class _PatchBody(FileParameter):
 
 
 class PatchParameter(NestedParameter):
-    """A patch to put onto the sources.
+    """A group of fields for a patch that is applied to the sources.
 
     Each of body, level, author, comment and subdir may be another field instead.
     """
@@ -148,12 +152,24 @@ class PatchParameter(NestedParameter):
 
 
 class CodebaseParameter(NestedParameter):
-    """What is built of one codebase.
+    """A group of fields for branch, revision, repository and project of one codebase.
 
-    :param codebase: its name.
-    :param branch: a field; or a string: the fixed value; or None: not asked for. So are
-        ``revision``, ``repository`` and ``project``.
-    :param patch: a PatchParameter, or None.
+    :param codebase: the name of the codebase.
+    :type codebase: string
+    :param branch: the field for the branch; a string is a fixed value that nobody can change,
+        None leaves it empty.
+    :type branch: field, string or None
+    :param revision: the field for the revision; a string is a fixed value that nobody can
+        change, None leaves it empty.
+    :type revision: field, string or None
+    :param repository: the field for the repository; a string is a fixed value that nobody can
+        change, None leaves it empty.
+    :type repository: field, string or None
+    :param project: the field for the project; a string is a fixed value that nobody can change,
+        None leaves it empty.
+    :type project: field, string or None
+    :param patch: the fields for a patch; None asks for none.
+    :type patch: util.PatchParameter or None
     """
 
     codebase = ""

@@ -22,6 +22,37 @@ class NightlyBase(Timed):
     Each of the fields is an int, a list of ints or text as in a crontab. Days of the week count
     from Monday = 0, except in ranges in text. With ``onlyIfChanged``, times that match the
     ``force_at_*`` fields (if any of them is given) are not skipped.
+
+    :param minute: the minutes (0 to 59) at which it builds: a number, a list of numbers, or
+        text as in a crontab such as ``*/10``.
+    :type minute: whole number, list or string
+    :param hour: the hours (0 to 23) at which it builds: a number, a list of numbers, or text as
+        in a crontab such as ``8-18``.
+    :type hour: whole number, list or string
+    :param dayOfMonth: the days of the month (1 to 31) at which it builds: a number, a list of
+        numbers, or text as in a crontab such as ``1,15``.
+    :type dayOfMonth: whole number, list or string
+    :param month: the months (1 to 12) at which it builds: a number, a list of numbers, or text
+        as in a crontab such as ``1-6``.
+    :type month: whole number, list or string
+    :param dayOfWeek: the days of the week at which it builds: Monday is 0; or text such as
+        ``mon-fri``.
+    :type dayOfWeek: whole number, list or string
+    :param force_at_minute: with ``onlyIfChanged``: like ``minute``, for times at which it
+        builds even without a change.
+    :type force_at_minute: whole number, list, string or None
+    :param force_at_hour: with ``onlyIfChanged``: like ``hour``, for times at which it builds
+        even without a change.
+    :type force_at_hour: whole number, list, string or None
+    :param force_at_day_of_month: with ``onlyIfChanged``: like ``dayOfMonth``, for times at
+        which it builds even without a change.
+    :type force_at_day_of_month: whole number, list, string or None
+    :param force_at_month: with ``onlyIfChanged``: like ``month``, for times at which it builds
+        even without a change.
+    :type force_at_month: whole number, list, string or None
+    :param force_at_day_of_week: with ``onlyIfChanged``: like ``dayOfWeek``, for times at which
+        it builds even without a change.
+    :type force_at_day_of_week: whole number, list, string or None
     """
 
     def checkConfig(  # type: ignore[override]  # passes on by keyword what it does not know
@@ -108,7 +139,7 @@ def _cron_times(minute: Any, hour: Any, day_of_month: Any, month: Any, week: Any
 
 
 class Nightly(NightlyBase):
-    """Builds at certain times."""
+    """Starts builds at certain times, given as in a crontab; times are local to the master."""
 
     def __init__(self, name: str, builderNames: Any, **kwargs: Any) -> None:
         kwargs.setdefault("reason", "The Nightly scheduler named '%(name)s' triggered this build")
@@ -116,7 +147,7 @@ class Nightly(NightlyBase):
 
 
 class NightlyTriggerable(NightlyBase):
-    """Builds at certain times what was triggered last since the time before; if anything was."""
+    """Builds at certain times what a ``Trigger`` step asked for last, if there is something new."""
 
     def __init__(self, name: str, builderNames: Any, **kwargs: Any) -> None:
         kwargs.setdefault(

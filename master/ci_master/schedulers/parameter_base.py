@@ -25,17 +25,30 @@ _MOST_VALUES = 1000
 class BaseParameter(Recorded):
     """A field.
 
-    :param name: under which it is posted, and the name of the property that it sets.
-    :param label: shown beside it; default: the name.
-    :param tablabel: shown on its tab, in a group of tabs; default: the label.
-    :param default: its value if nothing is posted.
-    :param required: refuse the form if nothing is posted.
-    :param multiple: it has a list of values.
-    :param regex: expression that the value must match from its start.
-    :param maxsize: how many characters the value may have.
-    :param hide: do not show it.
-    :param tooltip: a longer explanation.
-    :param autopopulate: what to put into other fields when this one is changed.
+    :param name: the name under which the value is posted, and the name of the property that it
+        sets.
+    :type name: string
+    :param label: the text beside the field; default: the name.
+    :type label: string
+    :param tablabel: the text on its tab in a group with ``layout="tabs"``; default: the label.
+    :type tablabel: string
+    :param default: the value of the field before somebody changes it.
+    :type default: any
+    :param required: refuse the form if the field is empty.
+    :type required: True or False
+    :param multiple: let the field have a list of values.
+    :type multiple: True or False
+    :param regex: regular expression that the value has to match from its start.
+    :type regex: string or None
+    :param maxsize: largest number of characters that the value may have.
+    :type maxsize: whole number or None
+    :param hide: leave the field out of the page; its default is used.
+    :type hide: True or False
+    :param tooltip: a longer explanation of the field.
+    :type tooltip: string
+    :param autopopulate: values that are put into other fields when this one is changed, by the
+        value chosen.
+    :type autopopulate: dictionary or None
     """
 
     #: Names of attributes that :meth:`getSpec` tells; those of all base classes count together.

@@ -70,7 +70,7 @@ class _Anything:
 
 
 class FixedParameter(BaseParameter):
-    """A value that nobody can change: what is posted does not count."""
+    """A field with a fixed value that nobody can change."""
 
     kind: ClassVar[Kind] = _Anything()
     type = "fixed"
@@ -83,7 +83,7 @@ class FixedParameter(BaseParameter):
 
 
 class StringParameter(BaseParameter):
-    """A line of text.
+    """A field for one line of text.
 
     :param size: width of the field in characters.
     """
@@ -99,7 +99,7 @@ class StringParameter(BaseParameter):
 
 
 class TextParameter(StringParameter):
-    """Lines of text.
+    """A field for several lines of text.
 
     :param cols: width of the field in characters.
     :param rows: height of the field in lines.
@@ -117,10 +117,12 @@ class TextParameter(StringParameter):
 
 
 class IntParameter(StringParameter):
-    """A whole number.
+    """A field for a whole number.
 
-    :param least: smaller ones are refused; default: what 64 bits hold.
-    :param most: larger ones are refused.
+    :param least: smallest number that is accepted; default: the smallest one of 64 bits.
+    :type least: whole number
+    :param most: largest number that is accepted; default: the largest one of 64 bits.
+    :type most: whole number
     """
 
     kind: ClassVar[Kind] = _Anything()  # parse_from_arg says what is wrong
@@ -145,7 +147,7 @@ class IntParameter(StringParameter):
 
 
 class BooleanParameter(BaseParameter):
-    """A check box: true only if the value posted is ``true`` in JSON."""
+    """A check box."""
 
     type = "bool"
 
@@ -158,9 +160,9 @@ class BooleanParameter(BaseParameter):
 
 
 class UserNameParameter(StringParameter):
-    """Who forces the build, if the web server does not know that.
+    """A field for the name of the person who asks for the build.
 
-    :param need_email: refuse what is not of the form ``Name <mail address>``.
+    :param need_email: refuse a value that is not of the form ``Name <mail address>``.
     """
 
     spec_attributes: ClassVar[Sequence[str]] = ("need_email",)
@@ -184,10 +186,11 @@ class UserNameParameter(StringParameter):
 
 
 class ChoiceStringParameter(BaseParameter):
-    """One value (or several, with ``multiple``) of a list.
+    """A field in which one value of a list is chosen, or several with ``multiple=True``.
 
-    :param choices: the values.
-    :param strict: refuse others.
+    :param choices: the values that can be chosen.
+    :type choices: list of strings
+    :param strict: refuse values that are not among the choices.
     """
 
     spec_attributes: ClassVar[Sequence[str]] = ("choices", "strict")
@@ -211,7 +214,7 @@ class ChoiceStringParameter(BaseParameter):
 
 
 class FileParameter(BaseParameter):
-    """The content of a file."""
+    """A field for a file; its value is the content of the file."""
 
     kind: ClassVar[Kind] = _Content()
     type = "file"

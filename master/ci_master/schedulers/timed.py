@@ -10,9 +10,10 @@ __all__ = ["Nightly", "NightlyBase", "NightlyTriggerable", "Periodic", "Timed"]
 
 
 class Periodic(Timed):
-    """Builds in intervals; the first time at once.
+    """Starts builds in equal intervals; the first time when the master starts.
 
     :param periodicBuildTimer: seconds between the builds.
+    :type periodicBuildTimer: number
     """
 
     def checkConfig(  # type: ignore[override]  # passes on by keyword what it does not know

@@ -23,13 +23,16 @@ class Timed(AbsoluteSourceStampsMixin, ReconfigurableBaseScheduler):
 
     A point in time that passed while the master was down is made up for at the start, once.
 
-    :param reason: of the builds; may hold ``%(name)s``.
-    :param createAbsoluteSourceStamps: build codebases as they were when their last change came.
-    :param onlyIfChanged: skip a point in time before which no important change came.
-    :param branch: build this branch, and regard only its changes.
-    :param change_filter: regard only these changes.
-    :param fileIsImportant: function of the change: whether it is important.
-    :param onlyImportant: ignore unimportant changes altogether.
+    :param reason: the reason shown on the builds; may hold ``%(name)s``.
+    :param createAbsoluteSourceStamps: build each codebase at the revision of its last change.
+    :param onlyIfChanged: build nothing where no important change came since the last build.
+    :param branch: build this branch, and look only at changes of it.
+    :type branch: string or None
+    :param change_filter: look only at changes that pass this filter.
+    :type change_filter: util.ChangeFilter or None
+    :param fileIsImportant: gets a change, and returns True if it is important.
+    :type fileIsImportant: function or None
+    :param onlyImportant: ignore changes that are not important altogether.
     """
 
     def __init__(self, name: str, *args: Any, **kwargs: Any) -> None:

@@ -18,9 +18,11 @@ Ended = tuple[int, dict[int, int]]
 
 
 class Triggerable(ReconfigurableBaseScheduler):
-    """Builds when triggered.
+    """Starts builds when a ``Trigger`` step of another build asks for them.
 
-    :param reason: of the builds, unless the trigger has a property ``reason``.
+    :param reason: the reason shown on the builds, unless the trigger sets a property
+        ``reason``.
+    :type reason: string or None
     """
 
     def __init__(self, name: str, builderNames: Any, *args: Any, **kwargs: Any) -> None:

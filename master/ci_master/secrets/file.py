@@ -14,10 +14,11 @@ _OTHERS = stat.S_IRWXO
 
 
 class SecretInAFile(SecretProviderBase):
-    """Each file of a directory is a secret. A file is read when its secret is used.
+    """Reads secrets from files of a directory, one file for each; a file is read when it is used.
 
-    :param dirname: the directory.
-    :param suffixes: the file of secret ``x`` is ``x`` plus one of these; default: ``x`` itself.
+    :param dirname: the directory that holds a file for each secret.
+    :param suffixes: endings of the files: the secret ``x`` is in the file ``x`` with one of
+        these behind it; None: in the file ``x``.
     :param strip: take newlines off the end of the value.
     """
 

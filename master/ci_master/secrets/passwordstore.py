@@ -40,10 +40,12 @@ def run_program(command: list[str], env: dict[str, str]) -> subprocess.Completed
 
 
 class SecretInPass(SecretProviderBase):
-    """Asks ``pass NAME``; the secret is the first line that it prints.
+    """Reads secrets by ``pass NAME``; the first line of what it prints is the value.
 
-    :param gpgPassphrase: unlocks the key, where no agent does.
-    :param dirname: the store's directory; default: as ``pass`` itself finds it.
+    :param gpgPassphrase: the passphrase that unlocks the key, where no agent does that.
+    :type gpgPassphrase: string or None
+    :param dirname: the directory of the password store; None leaves that to ``pass``.
+    :type dirname: string or None
     """
 
     name = "SecretInPass"

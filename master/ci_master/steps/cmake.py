@@ -15,10 +15,15 @@ class CMake(ShellMixin, BuildStep):
     """Let CMake write build files.
 
     :param path: the directory of the sources, or of an earlier build.
-    :param generator: what kind of build files.
-    :param definitions: dict of cache entries, each given by ``-D``.
-    :param options: list of further arguments.
+    :type path: string, renderable or None
+    :param generator: which kind of build files CMake writes (``-G``).
+    :type generator: string, renderable or None
+    :param definitions: entries of the cache, each given by ``-D``.
+    :type definitions: dictionary, renderable or None
+    :param options: further arguments.
+    :type options: list, renderable or None
     :param cmake: the program.
+    :type cmake: string or renderable
     """
 
     DEFAULT_CMAKE = "cmake"

@@ -16,9 +16,15 @@ __all__ = ["FileDownload", "JSONPropertiesDownload", "JSONStringDownload", "Stri
 class FileDownload(TransferStep):
     """Copy a file from the master to the worker.
 
-    :param mastersrc: relative to the master's directory.
-    :param workerdest: relative to the step's workdir; directories are made.
-    :param mode: permissions of the new file, such as 0o755.
+    :param mastersrc: path of the file on the master, below the master's directory.
+    :type mastersrc: string or renderable
+    :param workerdest: path of the file on the worker, below the step's ``workdir``; directories
+        are made.
+    :type workerdest: string or renderable
+    :param maxsize: largest size in bytes; a longer file fails the step. None: any size.
+    :param blocksize: bytes that are sent at once.
+    :param mode: permissions of the new file, such as ``0o755``; None: those that the umask
+        gives.
     """
 
     name = "download"
@@ -70,7 +76,15 @@ class FileDownload(TransferStep):
 class StringDownload(TransferStep):
     """Write a text to a file on the worker.
 
-    :param s: the text.
+    :param s: the text of the file.
+    :type s: string or renderable
+    :param workerdest: path of the file on the worker, below the step's ``workdir``; directories
+        are made.
+    :type workerdest: string or renderable
+    :param maxsize: largest size in bytes; a longer text fails the step. None: any size.
+    :param blocksize: bytes that are sent at once.
+    :param mode: permissions of the new file, such as ``0o755``; None: those that the umask
+        gives.
     """
 
     name = "string_download"
@@ -120,7 +134,8 @@ class StringDownload(TransferStep):
 class JSONStringDownload(StringDownload):
     """Write a value as JSON to a file on the worker.
 
-    :param o: the value; renderables in it are filled in.
+    :param o: the value that is written as JSON; renderables in it are filled in.
+    :type o: any
     """
 
     name = "json_download"

@@ -14,12 +14,25 @@ _USUAL: Any = object()
 
 
 class GNUAutoconf(BuildFactory):
-    """configure, make all, make check, make distcheck. A command of None leaves its step out.
+    """A factory that runs ``configure``, ``make all``, ``make check`` and ``make distcheck``.
 
-    :param source: the step that gets the source.
-    :param configure: the script; ``configureFlags`` are added to it.
+    :param source: the step that gets the sources.
+    :type source: step
+    :param configure: the configure script; None leaves the step out.
+    :type configure: string, list or None
     :param configureEnv: environment of all steps.
-    :param reconf: run autoreconf first: True, or the command for it.
+    :type configureEnv: dictionary or None
+    :param configureFlags: arguments of the configure script.
+    :type configureFlags: list or None
+    :param reconf: run ``autoreconf -si`` first (True), or this command.
+    :type reconf: True, list, string or None
+    :param compile: the command that compiles; default ``make all``, None leaves the step out.
+    :type compile: list, string or None
+    :param test: the command that tests; default ``make check``, None leaves the step out.
+    :type test: list, string or None
+    :param distcheck: the command that tests the package; default ``make distcheck``, None
+        leaves the step out.
+    :type distcheck: list, string or None
     """
 
     def __init__(
@@ -52,9 +65,10 @@ class GNUAutoconf(BuildFactory):
 
 
 class CPAN(BuildFactory):
-    """perl Makefile.PL, make, make test.
+    """A factory that runs ``perl Makefile.PL``, ``make`` and ``make test``.
 
-    :param source: the step that gets the source.
+    :param source: the step that gets the sources.
+    :type source: step
     :param perl: the interpreter.
     """
 
@@ -66,11 +80,13 @@ class CPAN(BuildFactory):
 
 
 class Distutils(BuildFactory):
-    """setup.py build, and a test command.
+    """A factory that runs ``setup.py build`` and a command that tests.
 
-    :param source: the step that gets the source.
+    :param source: the step that gets the sources.
+    :type source: step
     :param python: the interpreter.
-    :param test: the command that tests; None for no test.
+    :param test: the command that tests; None leaves the step out.
+    :type test: list, string or None
     """
 
     def __init__(self, source: Any, python: str = "python", test: Any = None) -> None:

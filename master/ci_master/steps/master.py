@@ -20,8 +20,10 @@ __all__ = [
 class SetProperty(BuildStep):
     """Set one property.
 
-    :param property: its name.
-    :param value: its value; renderables are filled in.
+    :param property: the name of the property.
+    :type property: string or renderable
+    :param value: the value of the property; renderables in it are filled in.
+    :type value: any
     """
 
     name = "SetProperty"
@@ -41,7 +43,11 @@ class SetProperty(BuildStep):
 
 
 class SetProperties(BuildStep):
-    """Set properties from a dict, or from a renderable that gives one."""
+    """Set properties from a dict, or from a renderable that gives one.
+
+    :param properties: names and values of the properties.
+    :type properties: dictionary or renderable
+    """
 
     name = "SetProperties"
     description = ["Setting Properties.."]
@@ -64,8 +70,9 @@ class SetProperties(BuildStep):
 class SetPropertiesFromEnv(BuildStep):
     """Set properties from the worker's environment, as it was when the worker came.
 
-    :param variables: a name or a list of names; on Windows their case does not matter.
-    :param source: source of the properties.
+    :param variables: names of environment variables; on Windows their case does not matter.
+    :type variables: string or list of strings
+    :param source: where the properties came from, as shown in the page of the build.
     """
 
     name = "SetPropertiesFromEnv"
@@ -95,7 +102,11 @@ class SetPropertiesFromEnv(BuildStep):
 
 
 class LogRenderable(BuildStep):
-    """Write a value, with everything filled in, to a log."""
+    """Write a value, with everything filled in, to a log.
+
+    :param content: what is written to the log ``Output``, with its renderables filled in.
+    :type content: any
+    """
 
     name = "LogRenderable"
     description = ["Logging"]
@@ -113,7 +124,12 @@ class LogRenderable(BuildStep):
 
 
 class Assert(BuildStep):
-    """Fail if a condition does not hold once everything is filled in."""
+    """Fail if a condition does not hold once everything is filled in.
+
+    :param check: the value that has to be true once it is filled in, such as
+        ``util.Property("branch") == "main"``.
+    :type check: any
+    """
 
     name = "Assert"
     description = ["Checking.."]

@@ -23,14 +23,19 @@ PATIENCE_S = 5.0
 class MasterShellCommand(BuildStep):
     """Run a command on the master.
 
-    :param command: a list, or one string for the shell.
-    :param env: added to the master's environment; lists are joined with the path separator,
-        ``${NAME}`` is filled in from the master's environment, None removes a variable.
-    :param usePTY: run it in a terminal.
-    :param interruptSignal: signal by which it is stopped, without SIG. What has not ended
-        5 seconds later is killed, with all that it started.
-    :param logEnviron: show the environment in the log.
-    :param runtime_timeout: seconds after which it is killed, and the step fails; None for never.
+    :param command: the program and its arguments as a list; or one string for the shell.
+    :type command: string, list or renderable
+    :param env: variables added to the master's environment; lists are joined with the path
+        separator, ``${NAME}`` is filled in from the master's environment, None removes a
+        variable.
+    :type env: dictionary or None
+    :param usePTY: run it in a pseudo-terminal.
+    :type usePTY: True or False
+    :param interruptSignal: the signal that stops it, without SIG. What has not ended 5 seconds
+        later is killed, with all that it started.
+    :param logEnviron: write the environment to the log.
+    :param runtime_timeout: seconds after which it is killed and the step fails; None: never.
+    :type runtime_timeout: number or None
     """
 
     name = "MasterShellCommand"

@@ -38,14 +38,20 @@ class _Lines(LogLineObserver):
 class Sphinx(ShellMixin, BuildStep):
     """Make documentation with Sphinx, and count its warnings.
 
-    :param sphinx_sourcedir: where the documents are.
-    :param sphinx_builddir: where the result goes.
-    :param sphinx_builder: the kind of result; Sphinx's own default if None.
+    :param sphinx_sourcedir: the directory of the documents.
+    :type sphinx_sourcedir: string or renderable
+    :param sphinx_builddir: the directory of the result; it has to be given.
+    :type sphinx_builddir: string or renderable
+    :param sphinx_builder: the kind of result (``-b``); None leaves it to Sphinx.
+    :type sphinx_builder: string, renderable or None
     :param sphinx: the program.
-    :param tags: list of Sphinx's tags.
-    :param defines: dict of settings of conf.py; a value of None sets a tag-like ``1``.
-    :param strict_warnings: let warnings count as errors.
-    :param mode: ``incremental``, or ``full``: read all documents anew.
+    :type sphinx: string, list or renderable
+    :param tags: tags of Sphinx (``-t``).
+    :type tags: list or None
+    :param defines: settings of ``conf.py`` (``-D``); a value of None sets the setting to 1.
+    :type defines: dictionary or None
+    :param strict_warnings: let warnings count as errors (``-W``).
+    :param mode: ``incremental``, or ``full`` to read all documents again.
     """
 
     name = "sphinx"

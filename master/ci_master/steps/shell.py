@@ -17,7 +17,7 @@ Extract = Callable[[int | None, str, str], dict[str, Any]]
 class ShellCommand(ShellMixin, BuildStep):
     """Run a command on the worker; its exit code decides the result.
 
-    Takes the arguments of :class:`ShellMixin` and of :class:`BuildStep`.
+    It takes the arguments of every step that runs a command.
     """
 
     name = "shell"
@@ -58,11 +58,15 @@ class Configure(ShellCommand):
 class SetPropertyFromCommand(ShellMixin, BuildStep):
     """Run a command and set properties from what it prints.
 
-    :param property: name of the property that gets stdout, stripped unless ``strip`` is false.
-        A command that fails sets nothing.
-    :param extract_fn: called instead with (exit code, stdout, stderr); gives a dict of properties.
-    :param includeStdout: with ``property``: whether stdout is part of the value.
-    :param includeStderr: with ``property``: whether stderr is part of the value.
+    :param property: name of the property that gets the output. A command that fails sets
+        nothing.
+    :type property: string or None
+    :param extract_fn: used in place of ``property``: gets (exit code, stdout, stderr), and
+        returns a dictionary of properties.
+    :type extract_fn: function or None
+    :param strip: take white space off both ends of the output; used with ``property``.
+    :param includeStdout: put standard output into the value; used with ``property``.
+    :param includeStderr: put standard error into the value; used with ``property``.
     """
 
     name = "setproperty"

@@ -16,8 +16,11 @@ __all__ = ["ShellArg", "ShellSequence"]
 class ShellArg(Recorded):
     """One command of a :class:`ShellSequence`.
 
-    :param command: the program and its arguments, or one string for the shell.
-    :param logname: the log that gets its output; ``stdio`` if None.
+    :param command: the program and its arguments as a list, or one string for the worker's
+        shell.
+    :type command: string, list or renderable
+    :param logname: the log that gets its output; None: ``stdio``.
+    :type logname: string, renderable or None
     """
 
     flunkOnFailure = True
@@ -70,7 +73,8 @@ class ShellArg(Recorded):
 class ShellSequence(ShellMixin, BuildStep):
     """Run commands one after the other; each has flags that say what its failure means.
 
-    :param commands: list of :class:`ShellArg`, or a renderable that gives one.
+    :param commands: the commands, as ``ShellArg`` objects.
+    :type commands: list or renderable
     """
 
     name = "generic"

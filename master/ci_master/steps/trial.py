@@ -21,16 +21,28 @@ class Trial(ShellMixin, BuildStep):
     Arguments that are None leave it to the class attribute of the same name.
 
     :param python: the interpreter, or a list of it and its options; None runs ``trial`` itself.
-    :param trial: the program.
-    :param testpath: put into PYTHONPATH; None for nothing.
-    :param tests: names of modules, packages or cases; one name, or a list.
-    :param testChanges: test what the files of the build's changes say they belong to.
+    :type python: string, list or None
+    :param trial: the program; None: ``trial``.
+    :type trial: string or None
+    :param testpath: the directory that is put into PYTHONPATH; None: none.
+    :type testpath: string or None
+    :param tests: names of modules, packages or test cases.
+    :type tests: string, list or None
+    :param testChanges: run the tests that the changed files name in place of ``tests``.
+    :type testChanges: True, False or None
     :param reactor: the reactor to use.
-    :param recurse: look for tests in packages below.
-    :param randomly: run them in random order.
-    :param trialMode: list of arguments that make Trial talk as this step understands.
-    :param trialArgs: list of further arguments.
-    :param jobs: number of processes.
+    :type reactor: string or None
+    :param recurse: look for tests in packages below, too.
+    :type recurse: True, False or None
+    :param randomly: run the tests in random order.
+    :type randomly: True, False or None
+    :param trialMode: arguments that set the form of Trial's output; the step has to understand
+        it.
+    :type trialMode: list or None
+    :param trialArgs: further arguments.
+    :type trialArgs: list or None
+    :param jobs: number of processes that run tests at once; None: one.
+    :type jobs: whole number or None
     """
 
     name = "trial"

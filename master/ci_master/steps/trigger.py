@@ -30,17 +30,31 @@ __all__ = ["Trigger"]
 class Trigger(BuildStep):
     """Start the builds of :class:`Triggerable` schedulers.
 
-    :param schedulerNames: which ones.
-    :param sourceStamps: what they build: dicts of branch, revision, repository, project,
-        codebase; ``sourceStamp`` gives one.
-    :param updateSourceStamp: build what this build builds, at the revision that it got; this is
-        the default unless source stamps are given or ``alwaysUseLatest``.
-    :param alwaysUseLatest: build what is newest.
-    :param waitForFinish: wait for their end; their results are this step's.
+    :param schedulerNames: names of the ``Triggerable`` schedulers that are started.
+    :type schedulerNames: list or renderable
+    :param sourceStamp: what is built: short for ``sourceStamps`` with one entry.
+    :type sourceStamp: dictionary or None
+    :param sourceStamps: what is built: dictionaries of branch, revision, repository, project
+        and codebase.
+    :type sourceStamps: list or None
+    :param updateSourceStamp: build the sources of this build at the revision that was checked
+        out. None: True, unless source stamps are given or ``alwaysUseLatest`` is set.
+    :type updateSourceStamp: True, False, renderable or None
+    :param alwaysUseLatest: build the newest revision.
+    :type alwaysUseLatest: True, False or renderable
+    :param waitForFinish: wait for the builds; the worst of their results is the result of the
+        step.
+    :type waitForFinish: True, False or renderable
     :param set_properties: properties of the builds.
-    :param copy_properties: names of this build's properties which the builds get as well; None
-        where this build has no such property.
-    :param unimportantSchedulerNames: those whose results do not count.
+    :type set_properties: dictionary, renderable or None
+    :param copy_properties: names of properties of this build that the builds get, too; a
+        property that this build does not have is None in them.
+    :type copy_properties: list of strings or None
+    :param parent_relationship: how the builds belong to this one, as told in the REST API.
+    :type parent_relationship: string or renderable
+    :param unimportantSchedulerNames: schedulers of ``schedulerNames`` whose results do not
+        count.
+    :type unimportantSchedulerNames: list of strings or None
     """
 
     name = "trigger"

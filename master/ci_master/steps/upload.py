@@ -51,13 +51,20 @@ class FileUpload(_UploadStep):
 
     The file appears when all of it has come. Whatever fails, the one of before stays.
 
-    :param workersrc: relative to the step's workdir.
-    :param masterdest: relative to the master's directory; directories are made.
-    :param maxsize: bytes; what is longer fails the step.
+    :param workersrc: path of the file on the worker, below the step's ``workdir``.
+    :type workersrc: string or renderable
+    :param masterdest: path of the file on the master, below the master's directory; directories
+        are made.
+    :type masterdest: string or renderable
+    :param maxsize: largest size in bytes; a longer file fails the step. None: any size.
     :param blocksize: bytes that are sent at once.
-    :param mode: permissions of the new file, such as 0o644.
-    :param keepstamp: keep the times of access and modification.
-    :param url: link shown on the step, with ``urlText`` as its text.
+    :param mode: permissions of the new file, such as ``0o644``; None: those that the umask
+        gives.
+    :param keepstamp: give the new file the times of access and modification of the old one.
+    :param url: address of a link that is shown on the step.
+    :type url: string, renderable or None
+    :param urlText: text of that link; None: the name of the file.
+    :type urlText: string, renderable or None
     """
 
     renderables = ("masterdest", "url", "urlText", "workersrc")
@@ -113,7 +120,19 @@ class DirectoryUpload(_UploadStep):
     Devices, pipes, sockets, and symbolic links that are absolute or lead out of the directory
     are left out: the log names them, and the step ends with WARNINGS.
 
-    :param compress: None, ``gz`` or ``bz2``: how it is packed on its way.
+    :param workersrc: path of the directory on the worker, below the step's ``workdir``.
+    :type workersrc: string or renderable
+    :param masterdest: path of the directory on the master, below the master's directory; it is
+        made.
+    :type masterdest: string or renderable
+    :param maxsize: largest size of the packed directory in bytes; a larger one fails the step.
+        None: any size.
+    :param blocksize: bytes that are sent at once.
+    :param compress: how the directory is packed on its way: None, ``gz`` or ``bz2``.
+    :param url: address of a link that is shown on the step.
+    :type url: string, renderable or None
+    :param urlText: text of that link; None: the name of the directory.
+    :type urlText: string, renderable or None
     """
 
     renderables = ("masterdest", "url", "urlText", "workersrc")
@@ -162,14 +181,29 @@ class DirectoryUpload(_UploadStep):
 
 
 class MultipleFileUpload(_UploadStep, CompositeStepMixin):
-    """Copy files and directories from the worker to a directory of the master.
+    r"""Copy files and directories from the worker to a directory of the master.
 
     Each gets the last part of its name there. A name that would lead elsewhere, or that some
-    system takes for something else (``..``, ``a\\b``, ``nul``), fails the step; the others are
+    system takes for something else (``..``, ``a\b``, ``nul``), fails the step; the others are
     uploaded.
 
-    :param workersrcs: a list, or one name.
-    :param glob: whether the names are patterns.
+    :param workersrcs: paths of files and directories on the worker, below the step's
+        ``workdir``.
+    :type workersrcs: string, list or renderable
+    :param masterdest: the directory on the master that gets them, below the master's directory;
+        it is made.
+    :type masterdest: string or renderable
+    :param maxsize: largest size of each in bytes; a larger one fails the step. None: any size.
+    :param blocksize: bytes that are sent at once.
+    :param glob: take the paths for patterns, such as ``*.log``.
+    :param mode: permissions of the new files, such as ``0o644``; None: those that the umask
+        gives.
+    :param compress: how directories are packed on their way: None, ``gz`` or ``bz2``.
+    :param keepstamp: give the new files the times of access and modification of the old ones.
+    :param url: address of a link that is shown on the step.
+    :type url: string, renderable or None
+    :param urlText: text of that link; None: the name of the directory.
+    :type urlText: string, renderable or None
     """
 
     logEnviron = False

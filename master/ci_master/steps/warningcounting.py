@@ -25,15 +25,26 @@ Suppression = tuple[str | None, str | None, int | None, int | None]
 class WarningCountingShellCommand(ShellMixin, BuildStep, CompositeStepMixin):
     """Run a command; the lines of its output that match a pattern are warnings.
 
-    :param warningPattern: regular expression, matched at the start of each line; None counts
-        nothing.
-    :param warningExtractor: (step, line, match) -> (file, line number, text) of a warning.
-    :param maxWarnCount: more warnings than this make the step fail.
-    :param directoryEnterPattern: its group 1 is a directory that make enters.
-    :param directoryLeavePattern: make leaves the directory it entered last.
-    :param suppressionFile: on the worker; lines ``file : text [: first[-last]]`` of patterns of
-        warnings that do not count.
-    :param suppressionList: the same as (file, text, first, last) tuples.
+    :param warningPattern: regular expression, matched at the start of each line of the output;
+        None counts nothing.
+    :type warningPattern: string, pattern or None
+    :param warningExtractor: gets (step, line, match), and returns the (file, line number, text)
+        of a warning.
+    :type warningExtractor: function or None
+    :param maxWarnCount: most warnings with which the step does not fail; None: any number.
+    :type maxWarnCount: whole number or None
+    :param directoryEnterPattern: regular expression of lines that tell that make enters a
+        directory, which is its group 1.
+    :type directoryEnterPattern: string, pattern or None
+    :param directoryLeavePattern: regular expression of lines that tell that make leaves that
+        directory.
+    :type directoryLeavePattern: string, pattern or None
+    :param suppressionFile: file on the worker with warnings that do not count, in lines ``file
+        : text [: first[-last]]``.
+    :type suppressionFile: string, renderable or None
+    :param suppressionList: warnings that do not count, as tuples (file, text, first line, last
+        line).
+    :type suppressionList: list or None
     """
 
     name = "generic"

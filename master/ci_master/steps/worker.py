@@ -25,7 +25,8 @@ class WorkerBuildStep(BuildStep):
 class FileExists(WorkerBuildStep):
     """Fail unless a path is a regular file.
 
-    :param file: relative to the builder's directory on the worker, or absolute.
+    :param file: path of the file, absolute or below the builder's directory on the worker.
+    :type file: string or renderable
     """
 
     name = "FileExists"
@@ -55,10 +56,14 @@ class FileExists(WorkerBuildStep):
 class CopyDirectory(WorkerBuildStep):
     """Copy a directory with all that is in it.
 
-    :param src: relative to the builder's directory on the worker.
-    :param dest: likewise; made if it is not there.
-    :param timeout: seconds without progress until it is given up.
-    :param maxTime: seconds that it may take altogether.
+    :param src: the directory to copy, below the builder's directory on the worker.
+    :type src: string or renderable
+    :param dest: where the copy goes, below the builder's directory; it is made if needed.
+    :type dest: string or renderable
+    :param timeout: seconds without progress after which the copy is given up.
+    :type timeout: number or None
+    :param maxTime: seconds after which the copy is given up; None: never.
+    :type maxTime: number or None
     """
 
     name = "CopyDirectory"
@@ -95,7 +100,9 @@ class CopyDirectory(WorkerBuildStep):
 class RemoveDirectory(WorkerBuildStep):
     """Remove a directory, or several.
 
-    :param dir: relative to the builder's directory on the worker; a list names several.
+    :param dir: the directory, or directories, to remove; below the builder's directory on the
+        worker.
+    :type dir: string, list or renderable
     """
 
     name = "RemoveDirectory"
@@ -122,7 +129,8 @@ class RemoveDirectory(WorkerBuildStep):
 class MakeDirectory(WorkerBuildStep):
     """Make a directory, and those above it.
 
-    :param dir: relative to the builder's directory on the worker.
+    :param dir: the directory to make, below the builder's directory on the worker.
+    :type dir: string or renderable
     """
 
     name = "MakeDirectory"

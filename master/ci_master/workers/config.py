@@ -23,18 +23,30 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 class AbstractWorker(BuildbotService):
     """What all workers have in common.
 
-    :param name: an identifier (letters, digits, ``_`` and ``-``), as in the worker's own setup.
-    :param password: a string, or a renderable such as ``Secret``.
-    :param max_builds: how many builds it may run at once; None = one of each builder.
-    :param notify_on_missing: an e-mail address, or a list of them: whom to tell when it is away
-        for longer than ``missing_timeout`` seconds.
-    :param properties: set in all of its builds.
-    :param defaultProperties: set in its builds where nothing else sets them.
+    :param name: the name by which the worker logs in: letters, digits, ``_`` and ``-``.
+    :param password: the password by which the worker logs in; may be a ``Secret``.
+    :type password: string or renderable
+    :param max_builds: how many builds it runs at once; None: one of each builder.
+    :type max_builds: whole number or None
+    :param notify_on_missing: mail addresses that are told when the worker is away for longer
+        than ``missing_timeout``.
+    :type notify_on_missing: string, list of strings or None
+    :param missing_timeout: seconds that the worker may be away before ``notify_on_missing`` is
+        told; None: 600.
+    :type missing_timeout: number or None
+    :param properties: properties that all of its builds get.
+    :type properties: dictionary or None
+    :param defaultProperties: properties that its builds get where nothing else sets them.
+    :type defaultProperties: dictionary or None
     :param locks: lock accesses that each of its builds holds.
-    :param keepalive_interval: seconds of silence after which it is asked whether it is there; one
-        that does not answer for as long again (30 seconds at most) has its connection closed.
-        None or 0: it is never asked.
-    :param machine_name: the machine that it runs on, if that is configured too.
+    :type locks: list or None
+    :param keepalive_interval: seconds of silence after which the master asks the worker whether
+        it is there; a worker that does not answer within as long again (30 seconds at most) is
+        disconnected. None or 0: it is never asked.
+    :type keepalive_interval: number or None
+    :param machine_name: name of the machine that it runs on; accepted, and without effect as
+        long as there are no machines.
+    :type machine_name: string or None
     """
 
     reconfig_priority = 64
@@ -124,7 +136,7 @@ class AbstractWorker(BuildbotService):
 
 
 class Worker(AbstractWorker):
-    """A worker that connects by itself; the arguments are those of :class:`AbstractWorker`."""
+    """A worker that runs on some machine and connects to the master."""
 
     def __init__(self, name: str, password: Any, *args: Any, **kwargs: Any) -> None:
         if password is None or password == "":

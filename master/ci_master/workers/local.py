@@ -26,11 +26,12 @@ _STAMP = re.compile(r"\A\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\S* \[[^\]]*\] ")
 
 
 class LocalWorker(AbstractWorker):
-    """A worker that the master starts and ends.
+    """A worker that the master starts as a process of its own machine, and ends with itself.
 
-    :param workdir: its directory; default: ``workers/<name>`` in the master's directory.
+    It needs no password.
 
-    It needs no password. The other arguments are those of :class:`AbstractWorker`.
+    :param workdir: its directory; None: ``workers/<name>`` in the master's directory.
+    :type workdir: string or None
     """
 
     is_local = True

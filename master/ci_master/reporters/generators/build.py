@@ -17,12 +17,12 @@ DEFAULT_MODE = ("failing", "passing", "warnings")
 
 @implementer(IReportGenerator)
 class BuildStatusGenerator(BuildStatusGeneratorMixin):
-    """Reports of builds that have ended, chosen by their result.
+    """Reports builds that have ended, chosen by their result.
 
-    :param report_new: whether their beginning is reported too, whatever the mode.
-    :param message_formatter: makes the message; default: a ``MessageFormatter``.
-
-    The other parameters are those of all generators of builds.
+    :param report_new: report the beginning of each build too, whatever ``mode`` says.
+    :param message_formatter: makes the message; None stands for a ``MessageFormatter`` without
+        arguments.
+    :type message_formatter: formatter or None
     """
 
     wanted_event_keys = [("builds", None, "finished")]
@@ -65,10 +65,12 @@ class BuildStatusGenerator(BuildStatusGeneratorMixin):
 
 @implementer(IReportGenerator)
 class BuildStartEndStatusGenerator(BuildStatusGeneratorMixin):
-    """Reports of each build's beginning and end.
+    """Reports the beginning and the end of each build.
 
-    :param start_formatter: makes the message of the beginning; default: "Build started."
-    :param end_formatter: makes the message of the end; default: "Build done."
+    :param start_formatter: makes the message of the beginning; None sends "Build started."
+    :type start_formatter: formatter or None
+    :param end_formatter: makes the message of the end; None sends "Build done."
+    :type end_formatter: formatter or None
     """
 
     wanted_event_keys = [("builds", None, "new"), ("builds", None, "finished")]

@@ -16,11 +16,12 @@ from ci_master.reporters.message import MessageFormatterRenderable
 
 @implementer(IReportGenerator)
 class BuildRequestGenerator(BuildStatusGeneratorMixin):
-    """Reports of requests that are new, and of those cancelled before they became a build.
+    """Reports new build requests, and those that are cancelled before they become a build.
 
     The report's build has the form of a build, without id and number.
 
-    :param formatter: makes the message; default: "Build pending."
+    :param formatter: makes the message; None sends "Build pending."
+    :type formatter: formatter or None
     """
 
     wanted_event_keys = [("buildrequests", None, "new"), ("buildrequests", None, "cancel")]

@@ -21,9 +21,11 @@ from ci_master.reporters.message import MessageFormatter
 
 @implementer(IReportGenerator)
 class BuildSetStatusGenerator(BuildStatusGeneratorMixin):
-    """One report of a buildset that is complete, with a part for each build that matters.
+    """Makes one report of each buildset that is complete, with a part for each chosen build.
 
-    :param message_formatter: makes the part of each build; default: a ``MessageFormatter``.
+    :param message_formatter: makes the part of each build; None stands for a
+        ``MessageFormatter`` without arguments.
+    :type message_formatter: formatter or None
     """
 
     wanted_event_keys = [("buildsets", None, "complete")]
@@ -108,9 +110,11 @@ class BuildSetStatusGenerator(BuildStatusGeneratorMixin):
 
 @implementer(IReportGenerator)
 class BuildSetCombinedStatusGenerator(Recorded):
-    """One report of each buildset that is complete; the formatter gets all of its builds.
+    """Makes one report of each buildset that is complete, from all of its builds.
 
-    :param message_formatter: its ``format_message_for_buildset`` makes the message.
+    :param message_formatter: makes the message of the whole buildset with its method
+        ``format_message_for_buildset``.
+    :type message_formatter: formatter
     """
 
     wanted_event_keys = [("buildsets", None, "complete")]

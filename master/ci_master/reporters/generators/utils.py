@@ -32,15 +32,24 @@ _RESULT_MODES = {
 class BuildStatusGeneratorMixin(Recorded):
     """Chooses builds by result, builder, scheduler and branch.
 
-    :param mode: a sequence of "change", "failing", "passing", "problem", "warnings",
-        "exception" and "cancelled"; or "all"; or "warnings" for failing and warnings.
-    :param tags: builders that have one of these tags.
-    :param builders: builders of these names; not together with ``tags``.
-    :param schedulers: builds by these schedulers.
-    :param branches: builds of these branches.
-    :param subject: with %(result)s, %(builder)s, %(projectName)s and %(title)s.
-    :param add_logs: logs to go with the report: True, or a list of names.
-    :param add_patch: whether the patches of the source stamps go with the report.
+    :param mode: which results are reported: ``change``, ``failing``, ``passing``, ``problem``,
+        ``warnings``, ``exception`` and ``cancelled`` in a list; or the string ``all``; or the
+        string ``warnings`` for failing and warnings.
+    :type mode: string or list of strings
+    :param tags: report only builders that have one of these tags.
+    :type tags: list of strings or None
+    :param builders: report only the builders of these names; not together with ``tags``.
+    :type builders: list of strings or None
+    :param schedulers: report only builds that these schedulers asked for.
+    :type schedulers: list of strings or None
+    :param branches: report only builds of these branches.
+    :type branches: list of strings or None
+    :param subject: the subject; may hold %(result)s, %(builder)s, %(projectName)s and
+        %(title)s.
+    :type subject: string or None
+    :param add_logs: which logs are attached to the report: all, or those of these names.
+    :type add_logs: True, list of strings or None
+    :param add_patch: attach the patches of the source stamps to the report.
     """
 
     possible_modes = ("change", *_RESULT_MODES, "problem")

@@ -16,10 +16,13 @@ from ci_master.reporters.message import MessageFormatterMissingWorker
 
 @implementer(IReportGenerator)
 class WorkerMissingGenerator(Recorded):
-    """Reports of workers that are away for too long; it goes to those they name for it.
+    """Reports workers that are away for too long, to their ``notify_on_missing`` addresses.
 
-    :param workers: "all", or the names of workers.
-    :param message_formatter: default: a ``MessageFormatterMissingWorker``.
+    :param workers: "all", or a list of the workers that are reported.
+    :type workers: string or list of strings
+    :param message_formatter: makes the message; None stands for a
+        ``MessageFormatterMissingWorker`` without arguments.
+    :type message_formatter: formatter or None
     """
 
     wanted_event_keys = [("workers", None, "missing")]

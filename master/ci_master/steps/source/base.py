@@ -24,11 +24,18 @@ class Source(ProgramsMixin, BuildStep, CompositeStepMixin):
     """Base of source steps.
 
     :param mode: ``incremental`` keeps what earlier builds left, ``full`` does not.
-    :param alwaysUseLatest: ignore the revision of the source stamp.
-    :param timeout: seconds without output until a command is given up.
-    :param retry: (delay in seconds, how many times) to try a checkout again; None for not.
+    :type mode: string or renderable
+    :param alwaysUseLatest: check out the newest revision, whatever revision the build is about.
+    :param timeout: seconds without output after which a command is killed; None: never.
+    :type timeout: number or None
+    :param retry: (seconds to wait, number of further attempts) after a checkout failed; None:
+        no further attempt.
+    :type retry: pair or None
     :param env: environment of the commands.
-    :param codebase: which of the build's source stamps is checked out.
+    :type env: dictionary, renderable or None
+    :param logEnviron: write the environment to the log.
+    :param codebase: which codebase of the build is checked out.
+    :type codebase: string or renderable
     """
 
     renderables = ("mode", "method", "codebase", "env")

@@ -22,23 +22,36 @@ _METHODS = ("clean", "fresh", "clobber", "copy")
 class Git(GitCommands, Source):
     """Check out a revision with Git.
 
-    :param repourl: where the repository is.
-    :param branch: what to check out if the source stamp names no branch.
-    :param mode: ``incremental`` or ``full``.
-    :param method: of mode full: ``fresh`` removes all that is not tracked, ``clean`` keeps
-        what is ignored, ``clobber`` clones anew, ``copy`` updates a clone and copies it.
-    :param reference: a repository on the worker from which objects are taken.
-    :param submodules: check out submodules too; ``remoteSubmodules``: at their newest.
-    :param tags: fetch tags.
-    :param shallow: True or a depth; only for method clobber.
-    :param filters: list of filters of partial clones, such as ``blob:none``.
+    :param repourl: the URL of the repository, as ``git clone`` takes it.
+    :type repourl: string or renderable
+    :param branch: the branch that is checked out where the build names none.
+    :type branch: string or renderable
+    :param method: how mode ``full`` cleans up: ``fresh`` removes all that is not tracked,
+        ``clean`` keeps ignored files, ``clobber`` clones again, ``copy`` updates a clone and
+        works in a copy of it. None: ``fresh``.
+    :type method: string, renderable or None
+    :param reference: path of a repository on the worker whose objects a clone shares.
+    :type reference: string, renderable or None
+    :param submodules: check out submodules too.
+    :param remoteSubmodules: check out submodules at the newest revision of their remote branch;
+        used with ``submodules``.
+    :param tags: fetch tags too.
+    :param shallow: clone without history (True), or with so many commits of it; only with
+        ``mode="full"`` and ``method="clobber"``.
+    :type shallow: True, False or whole number
+    :param filters: filters of partial clones, such as ``blob:none``.
+    :type filters: list or None
     :param progress: let Git show its progress.
     :param retryFetch: when a fetch fails, fetch once more.
-    :param clobberOnFailure: when a fetch or checkout fails, clone anew.
-    :param getDescription: True, or a dict of options of ``git describe``; sets the property
+    :param clobberOnFailure: when a fetch or checkout fails, clone again.
+    :param getDescription: run ``git describe``, with these options, and set the property
         ``commit-description``.
-    :param config: settings passed by ``-c``.
-    :param origin: name of the remote.
+    :type getDescription: True, False or dictionary
+    :param config: settings that Git gets by ``-c``.
+    :type config: dictionary or None
+    :param origin: name of the remote; None leaves it to Git: ``origin``.
+    :type origin: string, renderable or None
+    :param mode: ``incremental`` or ``full``.
     """
 
     name = "git"

@@ -9,11 +9,19 @@ from ci_master.builds.faults import configFault
 class GitAccess:
     """Files with secrets that a Git step puts on the worker for its time, and removes again.
 
-    :param sshPrivateKey: text of the key.
-    :param sshHostKey: the server's key, without the host's name.
-    :param sshKnownHosts: text of a known_hosts file; excludes ``sshHostKey``.
-    :param auth_credentials: (user, password) for HTTP.
-    :param port: of the SSH server; 22 leaves it to the URL and the worker's own configuration.
+    :param sshPrivateKey: the text of the private key for ssh; usually a ``Secret``.
+    :type sshPrivateKey: string, renderable or None
+    :param sshHostKey: the public key of the server, such as ``ssh-ed25519 AAAA...``, without
+        the name of the host.
+    :type sshHostKey: string, renderable or None
+    :param sshKnownHosts: the text of a ``known_hosts`` file; not together with ``sshHostKey``.
+    :type sshKnownHosts: string, renderable or None
+    :param auth_credentials: (user, password) for HTTP; either may be a ``Secret``.
+    :type auth_credentials: pair or None
+    :param port: port of the SSH server; 22 leaves it to the URL and to the worker's own
+        configuration.
+    :param git_credentials: not supported yet: any other value is a configuration fault.
+    :type git_credentials: None
     """
 
     def __init__(

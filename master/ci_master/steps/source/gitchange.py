@@ -19,7 +19,13 @@ _EMPTY = ("disallow", "create-empty-commit", "ignore")
 class _GitStep(GitCommands, ProgramsMixin, BuildStep, CompositeStepMixin):
     """What they have in common: they work in a tree that an earlier step made.
 
-    :param config: settings passed to Git by ``-c``, such as ``user.name``.
+    :param config: settings that Git gets by ``-c``, such as ``user.name``.
+    :type config: dictionary or None
+    :param env: environment of the commands.
+    :type env: dictionary, renderable or None
+    :param timeout: seconds without output after which a command is killed; None: never.
+    :type timeout: number or None
+    :param logEnviron: write the environment to the log.
     """
 
     def __init__(
@@ -50,13 +56,15 @@ class _GitStep(GitCommands, ProgramsMixin, BuildStep, CompositeStepMixin):
 
 
 class GitCommit(_GitStep):
-    """Commit files of the tree.
+    """Commit files of the checked-out tree.
 
-    :param paths: list of the files and directories to be added.
-    :param messages: list of the message's paragraphs.
-    :param emptyCommits: what if nothing has changed: ``disallow`` (the step fails),
-        ``create-empty-commit`` or ``ignore``.
-    :param no_verify: run no hooks.
+    :param paths: the files and directories to add.
+    :type paths: list or renderable
+    :param messages: the paragraphs of the commit message.
+    :type messages: list or renderable
+    :param emptyCommits: what happens if nothing has changed: ``disallow`` fails the step,
+        ``create-empty-commit`` commits, ``ignore`` does nothing.
+    :param no_verify: run no hooks of Git.
     """
 
     name = "gitcommit"
@@ -99,10 +107,13 @@ class GitCommit(_GitStep):
 
 
 class GitTag(_GitStep):
-    """Give the tree's commit a tag.
+    """Give the checked-out commit a tag.
 
-    :param tagName: name of the tag.
-    :param annotated: make it an object with ``messages``, a list of paragraphs.
+    :param tagName: the name of the tag.
+    :type tagName: string or renderable
+    :param annotated: make it an annotated tag, with ``messages``.
+    :param messages: the paragraphs of the tag's message.
+    :type messages: list, renderable or None
     :param force: replace a tag of that name.
     """
 
@@ -141,11 +152,13 @@ class GitTag(_GitStep):
 
 
 class GitPush(_GitStep):
-    """Push a branch, or a tag, of the tree.
+    """Push a branch or a tag of the checked-out tree.
 
-    :param repourl: where to.
-    :param branch: what is pushed.
-    :param force: overwrite what is there.
+    :param repourl: the URL that is pushed to.
+    :type repourl: string or renderable
+    :param branch: the branch, or tag, that is pushed.
+    :type branch: string or renderable
+    :param force: overwrite what the server has.
     """
 
     name = "gitpush"
