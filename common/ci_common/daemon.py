@@ -85,7 +85,16 @@ def load_application(basedir: str | os.PathLike[str], tac: str = TAC) -> LoadedA
     path = os.path.abspath(tac)
     names: dict[str, Any] = {"__file__": path, "__name__": "__main__"}
     try:
-        exec(compile(source, path, "exec"), names)
+        program = compile(source, path, "exec")
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        raise BrokenTac(f"{path}:{line}: {getattr(error, 'msg', error)}") from error
+    # A path that stands in the file is looked at before the file is executed, which may open the
+    # log of that other directory.
+    if elsewhere := _names_elsewhere(path, {"basedir": _written_basedir(source)}):
+        raise BrokenTac(elsewhere)
+    try:
+        exec(program, names)
     except SyntaxError as error:
         raise BrokenTac(f"{error.filename or path}:{error.lineno}: {error.msg}") from error
     except Exception as error:
@@ -95,6 +104,19 @@ def load_application(basedir: str | os.PathLike[str], tac: str = TAC) -> LoadedA
     if "application" not in names:
         raise BrokenTac(f"{path}: it sets no variable 'application'")
     return LoadedApplication(names["application"], names)
+
+
+def _written_basedir(source: bytes) -> str | None:
+    """The text that a tac file assigns to ``basedir``, if that is a plain text."""
+    import ast
+
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Constant):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [target.id for target in targets if isinstance(target, ast.Name)]
+            if "basedir" in names and isinstance(node.value.value, str):
+                return node.value.value
+    return None
 
 
 def _names_elsewhere(tac: str, names: dict[str, Any]) -> str:
@@ -107,7 +129,8 @@ def _names_elsewhere(tac: str, names: dict[str, Any]) -> str:
             return ""
     return (
         f"{tac}: basedir is {given!r}, but the file is in {home}: was the directory copied or"
-        f" moved? Write basedir = {home!r} there"
+        f" moved? Write basedir = {home!r} there; or, so that it can be moved again,"
+        " basedir = os.path.abspath(os.path.dirname(__file__))"
     )
 
 

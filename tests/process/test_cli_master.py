@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.cli_master import TIMEOUT_S, Home, ci_master
+from tests.process.cli_master import TIMEOUT_S, Home, ci_master, free_port
 
 pytestmark = pytest.mark.process
 
@@ -98,8 +98,29 @@ def test_a_restart_is_another_process(home: Home) -> None:
     assert home.run("stop", "--clean").returncode == 0
 
 
-def test_a_copied_directory_does_not_reach_the_original(home: Home, tmp_path: Path) -> None:
+def absolute(directory: Path) -> Path:
+    """Name the directory by its path in its tac file, as older versions did; gives that file."""
+    tac = directory / "buildbot.tac"
+    own = "os.path.abspath(os.path.dirname(__file__))"
+    tac.write_text(tac.read_text().replace(own, "'.'").replace("'.'", repr(str(directory))))
+    return tac
+
+
+def on_other_ports(home: Home, directory: Path) -> Home:
+    """A copy of a master, which gets ports and a name of its own."""
+    copy = object.__new__(Home)
+    copy.directory = directory
+    copy.pb_port, copy.web_port = free_port(), free_port()
+    copy.configure("c['title'] = 'the copy'\n")
+    return copy
+
+
+def test_a_copied_directory_of_an_older_master_does_not_reach_the_original(
+    home: Home, tmp_path: Path
+) -> None:
+    absolute(home.directory)
     assert home.run("start", "-q").returncode == 0
+    before = (home.directory / "twistd.log").read_text()
     copy = shutil.copytree(home.directory, tmp_path / "copy")
     started = ci_master("start", copy)
     assert started.returncode == 1
@@ -107,7 +128,75 @@ def test_a_copied_directory_does_not_reach_the_original(home: Home, tmp_path: Pa
     shutil.copy(home.directory / "twistd.pid", copy)
     stopped = ci_master("stop", copy)
     assert stopped.returncode == 0 and "not running" in stopped.stdout
+    assert (home.directory / "twistd.log").read_text().startswith(before)
     assert home.run("reconfig").returncode == 0
+    assert home.run("stop").returncode == 0
+
+
+def test_a_copy_of_a_running_master_is_a_master_of_its_own(home: Home, tmp_path: Path) -> None:
+    assert home.run("start", "-q").returncode == 0
+    address = f"--master=127.0.0.1:{home.pb_port}"
+    assert ci_master("sendchange", address, "--who=me", "-c", "before", "f").returncode == 0
+    copy = on_other_ports(home, shutil.copytree(home.directory, tmp_path / "copy"))
+    try:
+        started = copy.run("start")
+        assert started.returncode == 0, started.stdout + started.stderr
+        assert copy.pid != home.pid
+        assert ci_master("sendchange", address, "--who=me", "-c", "after", "f").returncode == 0
+        comments = [change["comments"] for change in copy.get("changes")["changes"]]
+        assert comments == ["before"]
+        assert len(home.get("changes")["changes"]) == 2
+        assert (
+            str(home.directory)
+            not in copy.directory.joinpath("twistd.log")
+            .read_text()
+            .split("starting a master in")[-1]
+        )
+        assert copy.run("stop").returncode == 0
+        assert home.run("reconfig").returncode == 0  # it lives
+    finally:
+        copy.end()
+
+
+def test_a_moved_directory_goes_on_where_it_was(home: Home, tmp_path: Path) -> None:
+    assert home.run("start", "-q").returncode == 0
+    address = f"--master=127.0.0.1:{home.pb_port}"
+    assert ci_master("sendchange", address, "--who=me", "-c", "a story", "f").returncode == 0
+    assert home.run("stop").returncode == 0
+    former, home.directory = home.directory, home.directory.rename(tmp_path / "elsewhere")
+    started = home.run("start")
+    assert started.returncode == 0, started.stdout + started.stderr
+    assert [change["comments"] for change in home.get("changes")["changes"]] == ["a story"]
+    assert not former.exists()
+    assert home.run("stop").returncode == 0
+
+
+def test_a_second_start_on_the_same_files_is_refused_and_says_who_has_them(
+    home: Home, tmp_path: Path
+) -> None:
+    assert home.run("start", "-q").returncode == 0
+    link = tmp_path / "link"
+    link.symlink_to(home.directory)
+    for again in (home.directory, link):
+        started = ci_master("start", again)
+        assert started.returncode == 1
+        assert f"already running as pid {home.pid}" in started.stdout + started.stderr
+    copy = on_other_ports(home, shutil.copytree(home.directory, tmp_path / "copy"))
+    same = tmp_path / "same.sqlite"
+    same.symlink_to(home.directory / "state.sqlite")
+    for url in (f"sqlite:///{home.directory}/state.sqlite", f"sqlite:///{same}"):
+        copy.configure(f"c['db'] = {{'db_url': {url!r}}}\n")
+        started = copy.run("start")
+        assert started.returncode == 1
+        for part in (f"process {home.pid} ", f"directory {home.directory}, "):
+            assert part in started.stdout + started.stderr
+    hard = tmp_path / "hard.sqlite"
+    hard.hardlink_to(home.directory / "state.sqlite")
+    copy.configure(f"c['db'] = {{'db_url': 'sqlite:///{hard}'}}\n")
+    started = copy.run("start")
+    assert started.returncode == 1
+    assert f"the file {hard} has 2 names (hard links)" in started.stdout + started.stderr
+    hard.unlink()
     assert home.run("stop").returncode == 0
 
 

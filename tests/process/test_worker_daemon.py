@@ -1,5 +1,6 @@
 """The command line of the worker, with real processes."""
 
+import shutil
 import stat
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from ci_common.pidfile import is_alive
+from ci_common.processes.identity import identify
+from ci_common.processes.tree import is_running
 from tests.process.buildbot_peer import free_port
 from tests.process.worker_home import WorkerHome, ci_worker
 
@@ -87,12 +90,62 @@ def test_a_worker_with_few_tries_gives_up_with_a_failure(tmp_path: Path) -> None
     assert "giving up after 2 tries" in home.log()
 
 
-def test_a_directory_that_can_be_moved_works_after_the_move(tmp_path: Path) -> None:
-    home = WorkerHome(tmp_path / "w1", f"127.0.0.1:{free_port()}", "--relocatable")
+@pytest.mark.parametrize("options", [[], ["--relocatable"]])
+def test_a_directory_works_after_it_was_moved(tmp_path: Path, options: list[str]) -> None:
+    home = WorkerHome(tmp_path / "w1", f"127.0.0.1:{free_port()}", *options)
+    assert str(tmp_path) not in (home.basedir / "buildbot.tac").read_text()
     home.basedir = home.basedir.rename(tmp_path / "moved")
     assert ci_worker("start", str(home.basedir)).returncode == 0
     assert (home.basedir / "twistd.log").exists()
     home.cleanup()
+
+
+def test_a_copy_of_the_directory_of_an_older_worker_says_how_it_is_mended(
+    home: WorkerHome, tmp_path: Path
+) -> None:
+    tac = home.basedir / "buildbot.tac"
+    own = "os.path.abspath(os.path.dirname(__file__))"
+    tac.write_text(tac.read_text().replace(own, "'.'").replace("'.'", repr(str(home.basedir))))
+    copy = tmp_path / "copy"
+    shutil.copytree(home.basedir, copy)
+    started = ci_worker("start", str(copy))
+    assert started.returncode == 1
+    assert f"Write basedir = '{copy}' there" in started.stdout
+    assert not (home.basedir / "twistd.log").exists()
+    text = (copy / "buildbot.tac").read_text()
+    assert f"basedir = {own}" in started.stdout
+    (copy / "buildbot.tac").write_text(text.replace(repr(str(home.basedir)), own))
+    started = ci_worker("start", str(copy))
+    assert started.returncode == 0, started.stdout
+    assert ci_worker("stop", str(copy)).returncode == 0
+    assert not (home.basedir / "twistd.log").exists()
+
+
+def test_a_copy_of_a_running_workers_directory_leaves_that_worker_alone(
+    home: WorkerHome, tmp_path: Path
+) -> None:
+    ci_worker("start", "-q", str(home.basedir))
+    program = subprocess.Popen(["sleep", "600"])
+    try:
+        running = identify(program.pid)
+        daemon = identify(pid_of(home))
+        assert running is not None and daemon is not None
+        copy = tmp_path / "copy"
+        shutil.copytree(home.basedir, copy)
+        (copy / "twistd.processes").write_text(
+            f"= {daemon.pid} {daemon.started}\n+ m\n@ m {running.pid} {running.started}\n"
+        )
+        assert ci_worker("stop", str(copy)).returncode == 0  # that of the original is not meant
+        started = ci_worker("start", str(copy))
+        assert started.returncode == 0, started.stdout
+        assert "is a copy of the file of process" in (copy / "twistd.log").read_text()
+        assert program.poll() is None
+        assert pid_of(home) == daemon.pid
+        assert ci_worker("stop", str(copy)).returncode == 0
+        assert is_running(daemon)
+    finally:
+        program.kill()
+        program.wait()
 
 
 def test_a_tac_that_buildbot_made_starts_our_worker(home: WorkerHome) -> None:

@@ -9,6 +9,9 @@ process id is believed only together with the time at which the process began.
 Most programs are short. So who one is, is looked up only when it has run for a second: the mark
 alone finds a program, unless that has cleared its environment. And the file is emptied when
 nothing has run for a second.
+
+The line ``= PID STARTED`` at the beginning says which daemon wrote the file. While that one runs,
+the file is a copy, made with its directory, and what it names is not the reader's to end.
 """
 
 import os
@@ -70,6 +73,7 @@ class ProcessRecords:
         self._young: dict[str, tuple[float, ProcessTree]] = {}
         self._settling: IDelayedCall | None = None
         self._handle: int | None = None
+        self._head = ""
         self._bytes = 0
         self._complained = False
 
@@ -84,6 +88,11 @@ class ProcessRecords:
         if not self._path.exists():
             return 0
         records = read_records(self._path)
+        writer = written_by(self._path)
+        if writer is not None and writer.pid != os.getpid() and is_running(writer):
+            if records and say is not None:
+                say(f"{self._path} is a copy of the file of process {writer.pid}, which runs")
+            records = []
         left = _kill_leftovers(records, say) if records else 0
         self._rewrite()
         return left
@@ -143,6 +152,8 @@ class ProcessRecords:
 
     def _write(self, text: str) -> None:
         try:
+            if self._bytes == 0:
+                text = self._whose() + text
             self._bytes += os.write(self._open(), text.encode("ascii"))
         except OSError as error:
             self._complain(error)
@@ -150,6 +161,8 @@ class ProcessRecords:
     def _rewrite(self) -> None:
         """Begin the file anew with what runs."""
         text = "".join(self._running.values())
+        if text:
+            text = self._whose() + text
         try:
             handle = self._open()
             if text:
@@ -163,6 +176,11 @@ class ProcessRecords:
             self._bytes = len(text)
         except OSError as error:
             self._complain(error)
+
+    def _whose(self) -> str:
+        if not self._head and (me := identify(os.getpid())) is not None:
+            self._head = f"= {me.pid} {me.started}\n"
+        return self._head
 
     def _open(self) -> int:
         if self._handle is None:
@@ -200,6 +218,19 @@ def read_records(path: Path) -> list[Record]:
             case ["-", mark]:
                 running.pop(mark, None)
     return list(running.values())
+
+
+def written_by(path: Path) -> ProcessId | None:
+    """The daemon whose file this is; None if it does not say."""
+    try:
+        with path.open(encoding="ascii", errors="replace") as file:
+            line = file.readline()
+    except OSError:
+        return None
+    match line.rstrip("\n").split(" "):
+        case ["=", pid, started] if pid.isascii() and pid.isdigit() and line.endswith("\n"):
+            return ProcessId(int(pid), started)
+    return None
 
 
 def _kill_leftovers(records: list[Record], say: Callable[[str], None] | None) -> int:

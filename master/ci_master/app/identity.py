@@ -9,14 +9,15 @@ from pathlib import Path
 
 from ci_common.pidfile import is_alive
 from ci_master.data.mastership import Identity
+from ci_master.storage.engine import sqlite_file
 from ci_master.storage.leases import Holder
 
 #: In the master's directory: the token of the process that holds the lease for it.
 TOKEN_FILE = "database.lease"
 
 
-def identity_of(basedir: str) -> Identity:
-    """The identity of this process, as the master of a directory."""
+def identity_of(basedir: str, url: str = "") -> Identity:
+    """The identity of this process, as the master of a directory and of a database."""
     me = Holder(
         host=socket.gethostname(),
         machine=_machine(),
@@ -24,6 +25,7 @@ def identity_of(basedir: str) -> Identity:
         began=_began(os.getpid()),
         directory=basedir,
         token=secrets.token_hex(16),
+        file=_file(url, basedir),
     )
     former = _read(Path(basedir) / TOKEN_FILE)
     return Identity(me, lambda other: is_gone(other, me, former))
@@ -36,6 +38,8 @@ def is_gone(other: Holder, me: Holder, former_token: str) -> bool:
         same time, so that one has ended, unless it is there for all to see.
     """
     if other.machine == me.machine:
+        if other.file and me.file and other.file != me.file:
+            return True  # it has the database of which ours is a copy
         return not is_alive(other.pid) or _began(other.pid) != other.began
     same_place = (other.host, other.directory) == (me.host, me.directory)
     return same_place and other.token == former_token
@@ -48,6 +52,16 @@ def note_token(identity: Identity) -> None:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w", encoding="ascii") as file:
             file.write(identity.me.token)
+
+
+def _file(url: str, basedir: str) -> str:
+    """What tells the file of an SQLite database from each other one of this machine."""
+    path = sqlite_file(url, basedir) if url else None
+    with contextlib.suppress(OSError):
+        if path is not None:
+            found = os.stat(path)
+            return f"{found.st_dev}:{found.st_ino}"
+    return ""
 
 
 def _machine() -> str:

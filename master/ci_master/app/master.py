@@ -111,7 +111,7 @@ class BuildMaster(MultiService):
         self.house = house = self._make_house(self.basedir, self.reactor, self, self.log_rotation)
         url = await house.render_early(config, config.db_url)
         await house.in_thread(check_version, url, self.basedir)
-        identity = await house.in_thread(identity_of, self.basedir)
+        identity = await house.in_thread(identity_of, self.basedir, url)
         await house.open(url, config, identity, self._lost_database)
         await house.apply(config, plan(None, config))
         self.config = config

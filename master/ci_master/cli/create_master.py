@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-r",
         "--relocatable",
         action="store_true",
-        help="write no absolute path into buildbot.tac, so that the directory can be moved",
+        help="has no effect: the directory can be moved in any case",
     )
     parser.add_argument(
         "-n", "--no-logrotate", action="store_true", help="do not rotate twistd.log"
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
     say = _silent if options.quiet else print
     make_directory(basedir, say)
     settings = Settings(
-        basedir="." if options.relocatable else str(basedir),
+        basedir=".",  # an absolute path would be wrong in a copy, and after a move
         config=options.config,
         log_size=None if options.no_logrotate else options.log_size,
         log_count=options.log_count,

@@ -42,6 +42,6 @@ def refuse_if_used_elsewhere(url: str, basedir: Path) -> None:
     if (
         lease is not None
         and lease.rest_s > 0
-        and not identity_of(str(basedir)).is_gone(lease.holder)
+        and not identity_of(str(basedir), url).is_gone(lease.holder)
     ):
         raise Problem(held_text(lease))

@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
             print(*words)
 
     if options.replace:
-        settings = Settings(str(basedir), name, 10_000_000, 10)
+        settings = Settings(".", name, 10_000_000, 10)
         write_tac(basedir, tac_text(settings), force=True, say=say)
     write_sample(basedir, shown_database(config, DEFAULT_DB))
     upgrade_database(url, basedir, say)

@@ -48,6 +48,17 @@ def database_url(url: str, basedir: str) -> URL:
     raise DatabaseUnusable(unsupported(backend))
 
 
+def sqlite_file(url: str, basedir: str) -> str | None:
+    """The path of an SQLite database's file; None if the URL is of another kind, or in memory.
+
+    :raises DatabaseUnusable: if the URL cannot be read.
+    """
+    target = database_url(url, basedir)
+    if target.get_backend_name() != "sqlite" or target.database in (None, "", ":memory:"):
+        return None
+    return target.database
+
+
 def _postgresql_url(parsed: URL) -> URL:
     wanted = parsed.drivername.partition("+")[2]
     candidates = [wanted] if wanted else ["psycopg", "psycopg2"]

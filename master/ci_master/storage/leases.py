@@ -32,6 +32,8 @@ class Holder:
         containers apart: two processes of one ``machine`` see each other's process ids.
     :ivar began: when the process began, in the words of its system; "" if that is not known.
     :ivar token: made anew for each process.
+    :ivar file: which file an SQLite database is, on its machine: a copy of it is another one. ""
+        for other databases.
     """
 
     host: str
@@ -40,6 +42,7 @@ class Holder:
     began: str
     directory: str
     token: str
+    file: str = ""
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,7 @@ def _check_files(target: URL) -> None:
     """
     if target.get_backend_name() != "sqlite" or not target.database:
         return
+    _refuse_hard_links(target)
     files = [target.database + ending for ending in ("", "-wal", "-shm")]
     closed = [file for file in files if os.path.exists(file) and not os.access(file, os.W_OK)]
     if closed:
@@ -142,6 +143,25 @@ def _check_files(target: URL) -> None:
             f"the database {show(target)} cannot be written: no permission for"
             f" {', '.join(closed)}; {_may_write(target)}"
         )
+
+
+def _refuse_hard_links(target: URL) -> None:
+    """Make sure that the database's file has one name.
+
+    What SQLite writes goes into a file that is called as the name by which it was opened: under
+    two names the same database would be changed by two masters who do not see each other.
+
+    :raises DatabaseUnusable: if it has more.
+    """
+    with contextlib.suppress(OSError):
+        names = os.stat(str(target.database)).st_nlink
+        if names > 1:
+            raise DatabaseUnusable(
+                f"the file {target.database} has {names} names (hard links), as after 'cp -al':"
+                " whoever opened it by another one would change the same database. Stop whatever"
+                f" uses it; then make it a file of its own: cp {target.database}"
+                f" {target.database}.own && mv {target.database}.own {target.database}"
+            )
 
 
 def _closed_tables(connection: Connection) -> list[str]:

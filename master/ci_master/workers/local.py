@@ -85,7 +85,7 @@ class LocalWorker(AbstractWorker):
         settings = os.path.join(home, "buildbot.tac")
         handle = os.open(settings, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(_settings(home, self._port, self.workername, self.password))
+            file.write(_settings(self._port, self.workername, self.password))
         reactor: Any = self.site.clock
         self._started_at = reactor.seconds()
         self._child = _Child(self.workername, reactor, self._ended, self.site.records)
@@ -151,13 +151,15 @@ class _Child(ChildProcess):
             self._stopped.callback(None)
 
 
-def _settings(home: str, port: int | None, name: str, password: str) -> str:
+def _settings(port: int | None, name: str, password: str) -> str:
     """The worker's settings file: a program that makes its application object."""
     return f"""\
+import os
+
 from twisted.application import service
 from ci_worker.bot import Worker
 
-basedir = {home!r}
+basedir = os.path.abspath(os.path.dirname(__file__))
 application = service.Application("buildbot-worker")
 Worker("127.0.0.1", {port!r}, {name!r}, {password!r}, basedir, keepalive=30).setServiceParent(
     application

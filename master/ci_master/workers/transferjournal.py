@@ -1,14 +1,18 @@
 """Which temporary files transfers have made, so that those of a killed master can be removed.
 
 A transfer writes its temporary name down before it makes the file. At the next start
-:meth:`TransferJournal.recover` removes what is written down and still there.
+:meth:`TransferJournal.recover` removes what is written down and still there. Each line says which
+process wrote it: while that one runs, the journal is a copy, made with the master's directory, and
+the file is in use.
 """
 
 import contextlib
 import json
 import os
 import threading
+from typing import Any
 
+from ci_common.processes.identity import ProcessId, identify
 from ci_master.workers.archive import remove_tree
 
 #: how the name of every temporary file and directory begins
@@ -32,7 +36,7 @@ class TransferJournal:
     def begin(self, temporary: str) -> None:
         """A file or directory of this name is about to be made."""
         with self._lock:
-            line = json.dumps(temporary).encode() + b"\n"
+            line = json.dumps({"path": temporary, **_writer()}).encode() + b"\n"
             descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             with os.fdopen(descriptor, "ab") as file:
                 file.write(line)
@@ -56,13 +60,30 @@ class TransferJournal:
         told = []
         for line in lines:
             with contextlib.suppress(ValueError):  # the last line of a killed master may be cut
-                name = json.loads(line)
+                entry = json.loads(line)
+                if isinstance(entry, dict) and _is_in_use(entry):
+                    continue
+                name = entry.get("path") if isinstance(entry, dict) else entry
                 if isinstance(name, str) and os.path.basename(name).startswith(PREFIX):
                     told += _remove(name)
         with self._lock:
             if not self._open:
                 os.truncate(self._path, 0)
         return told
+
+
+def _writer() -> dict[str, Any]:
+    """Which process this is."""
+    me = identify(os.getpid())
+    return {} if me is None else {"pid": me.pid, "started": me.started}
+
+
+def _is_in_use(entry: dict[str, Any]) -> bool:
+    """Whether another process, which runs, has written this entry."""
+    pid = entry.get("pid")
+    if not isinstance(pid, int) or pid == os.getpid():
+        return False
+    return identify(pid) == ProcessId(pid, str(entry.get("started")))
 
 
 def _remove(path: str) -> list[str]:

@@ -48,6 +48,22 @@ def test_of_another_machine_only_the_same_directory_tells(
     assert is_gone(other, ME, token) is gone
 
 
+def test_the_holder_of_the_file_that_ours_is_a_copy_of_does_not_hold_ours(tmp_path: Path) -> None:
+    original, copy = tmp_path / "a", tmp_path / "b"
+    original.mkdir(), copy.mkdir()
+    for directory in (original, copy):
+        (directory / "state.sqlite").touch()
+    (tmp_path / "link").symlink_to(original)
+    url = "sqlite:///state.sqlite"
+    holder = identity_of(str(original), url).me
+    assert holder.file
+    assert identity_of(str(copy), url).is_gone(holder)
+    assert not identity_of(str(tmp_path / "link"), url).is_gone(holder)
+    assert not identity_of(str(copy), f"sqlite:///{original}/state.sqlite").is_gone(holder)
+    assert not identity_of(str(copy), "postgresql://h/d").is_gone(holder)
+    assert not identity_of(str(copy), url).is_gone(replace(holder, machine="other"))
+
+
 def test_the_token_is_found_again_by_the_next_run(tmp_path: Path) -> None:
     first = identity_of(str(tmp_path))
     note_token(first)

@@ -53,6 +53,25 @@ def test_a_tac_of_another_directory_is_refused(tmp_path: Path, given: str, rest:
     assert f"Write basedir = {str(tmp_path)!r} there" in str(caught.value)
 
 
+def test_a_tac_of_another_directory_is_not_even_executed(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    trace = "open(basedir + '/trace', 'w').close()\napplication = 1\n"
+    for line in ("basedir = 'sub'\n", "basedir: str = 'sub'\n", "here = basedir = 'sub'\n"):
+        (tmp_path / "buildbot.tac").write_text(line + trace)
+        with pytest.raises(BrokenTac, match="so that it can be moved again"):
+            load_application(tmp_path)
+    assert not (tmp_path / "sub" / "trace").exists()
+
+
+def test_a_tac_that_finds_its_own_directory_is_executed_wherever_that_is(tmp_path: Path) -> None:
+    (tmp_path / "buildbot.tac").write_text(
+        "import os\nbasedir = '.'\nif basedir == '.':\n"
+        "    basedir = os.path.abspath(os.path.dirname(__file__))\napplication = basedir\n"
+    )
+    moved = tmp_path.rename(tmp_path.with_name(f"{tmp_path.name}-moved"))
+    assert load_application(moved).application == str(moved)
+
+
 @pytest.mark.parametrize("given", [".", "sub/..", "{here}", "{here}/", "{here}-link"])
 def test_a_tac_names_its_directory_in_any_way(tmp_path: Path, given: str) -> None:
     (tmp_path / "sub").mkdir()

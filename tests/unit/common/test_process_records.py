@@ -1,5 +1,6 @@
 """What runs, written down for the next run."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,37 @@ def test_a_disk_that_takes_no_more_is_logged_once_and_hinders_nothing(
 def test_a_directory_without_a_file_has_no_leftovers_and_gets_none(tmp_path: Path) -> None:
     assert ProcessRecords(tmp_path / "f", Clock()).end_leftovers() == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_file_says_whose_it_is(tmp_path: Path) -> None:
+    records = ProcessRecords(tmp_path / "f", Clock())
+    for _ in range(2):
+        records.starts("a")
+    records.close()
+    whose = f"= {os.getpid()} {os.getpid() - 1}\n"
+    assert (tmp_path / "f").read_text() == f"{whose}+ a\n+ a\n"
+
+
+@pytest.mark.parametrize(
+    ("pid", "runs", "ended"),
+    [(4242, True, []), (4242, False, ["a"]), (None, True, ["a"])],
+)
+def test_what_a_daemon_runs_is_not_ended_by_that_of_a_copied_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pid: int | None, runs: bool, ended: list[str]
+) -> None:
+    killed: list[str] = []
+    pid = pid or os.getpid()
+
+    def kill(records: list[Record], say: object) -> int:
+        killed.extend(record.mark for record in records)
+        return len(records)
+
+    monkeypatch.setattr(module, "_kill_leftovers", kill)
+    monkeypatch.setattr(module, "is_running", lambda who: runs and who == ProcessId(pid, "9@boot"))
+    path = tmp_path / "f"
+    path.write_text(f"= {pid} 9@boot\n+ a\n")
+    said: list[str] = []
+    assert ProcessRecords(path, Clock()).end_leftovers(said.append) == len(ended)
+    assert killed == ended
+    assert said == ([] if ended else [f"{path} is a copy of the file of process 4242, which runs"])
+    assert path.read_text() == ""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from twisted.internet.defer import Deferred, maybeDeferred
 
+from ci_common.processes.identity import identify
 from ci_master.workers.transfer import (
     PREFIX,
     DirectoryWriter,
@@ -161,6 +162,20 @@ def test_what_a_killed_master_left_is_removed_at_the_next_start(tmp_path: Path) 
     assert os.listdir(place) == ["keep"]
     assert (base / JOURNAL).read_bytes() == b""
     assert TransferJournal(str(base)).recover() == []
+
+
+def test_in_a_copy_of_the_directory_the_files_of_a_running_master_stay(tmp_path: Path) -> None:
+    parent = identify(os.getppid())
+    assert parent is not None
+    names = [tmp_path / f"{PREFIX}{number}" for number in range(3)]
+    owners = [(parent.pid, parent.started), (parent.pid, "before"), (os.getpid(), "x")]
+    for name, (pid, started) in zip(names, owners, strict=True):
+        name.write_bytes(b"x")
+        entry = {"path": str(name), "pid": pid, "started": started}
+        with (tmp_path / JOURNAL).open("a") as journal:
+            journal.write(json.dumps(entry) + "\n")
+    assert len(TransferJournal(str(tmp_path)).recover()) == 2
+    assert [name.exists() for name in names] == [True, False, False]
 
 
 def test_the_journal_is_empty_when_nothing_is_under_way(tmp_path: Path) -> None:

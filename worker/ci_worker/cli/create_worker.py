@@ -92,7 +92,7 @@ def settings_from(options: Namespace) -> WorkerSettings:
     if log_bytes is None:
         raise Mistake("--log-size is 'None': it must be a number")
     return WorkerSettings(
-        basedir="." if options.relocatable else os.path.abspath(options.basedir),
+        basedir=".",  # an absolute path would be wrong in a copy, and after a move
         buildmaster_host=host,
         port=port,
         workername=name,

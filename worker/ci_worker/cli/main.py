@@ -71,7 +71,9 @@ def _create(commands: "Commands") -> argparse.ArgumentParser:
     sub.add_argument("--connection-string", help="Twisted client endpoint of the master")
     sub.add_argument("--proxy-connection-string", help="endpoint of an HTTP proxy (CONNECT)")
     sub.add_argument("-f", "--force", action="store_true", help="overwrite files that exist")
-    sub.add_argument("-r", "--relocatable", action="store_true", help="the directory can be moved")
+    sub.add_argument(
+        "-r", "--relocatable", action="store_true", help="no effect: it can always be moved"
+    )
     sub.add_argument("-n", "--no-logrotate", action="store_true", help="never rotate the log")
     sub.add_argument("--use-tls", action="store_true", help="connect with TLS")
     sub.add_argument(
