@@ -72,7 +72,7 @@ class House:
         self.records = ProcessRecords(os.path.join(basedir, FILE), reactor)
         self._parent = parent
         self._log_rotation = log_rotation
-        self.bus = Bus()
+        self.bus = Bus(int(reactor.seconds() * 1000))
         self.facade = MasterFacade(basedir, reactor, self.bus, self.render)
         self.secrets = Secrets(in_thread=deferToThread, master=self.facade)
         self.pb = PBPorts(reactor, self.render)

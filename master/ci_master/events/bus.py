@@ -47,9 +47,15 @@ class Bus:
 
     log = Logger()
 
-    def __init__(self) -> None:
-        #: Number of the event published last; the first one is 1.
-        self.seq = 0
+    def __init__(self, begin: int = 0) -> None:
+        """Make a bus.
+
+        :param begin: the first event gets the number after it. A master takes the time in
+            milliseconds: then a page that knows the number of an event of an earlier run is known
+            to have missed something.
+        """
+        #: Number of the event published last.
+        self.seq = begin
         #: What has events stored that nobody may miss.
         self.recorder: Recorder | None = None
         # Listeners by length of the key and its first segment (None: any first segment).

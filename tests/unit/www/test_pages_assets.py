@@ -2,6 +2,7 @@
 
 import gzip
 import re
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +55,14 @@ def test_style_sheet_and_sprite_name_no_other_site(assets: Assets) -> None:
         asset = assets.find(name)
         assert asset is not None
         assert not re.search(rb"(?:https?:)?//[a-z]+\.", asset.body.replace(b"://$", b""))
+
+
+def test_a_change_of_a_file_or_a_template_is_another_version(
+    assets: Assets, tmp_path: Path
+) -> None:
+    assert assets.version(tmp_path) == assets.version(tmp_path)
+    before = assets.version(tmp_path)
+    (tmp_path / "a.html").write_text("<p>")
+    changed = assets.version(tmp_path)
+    (tmp_path / "a.html").write_text("<b>")
+    assert len({before, changed, assets.version(tmp_path)}) == 3

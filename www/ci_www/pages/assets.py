@@ -91,6 +91,16 @@ class Assets:
         """Whether a name carries its hash, so that it may be kept for ever."""
         return name in self._by_name
 
+    def version(self, *others: Path) -> str:
+        """A name for these files as they are, and for all in the other directories.
+
+        A page that was made with other ones cannot be brought up to date, only loaded again.
+        """
+        digest = hashlib.sha256("".join(sorted(self._by_name)).encode())
+        for path in sorted(path for other in others for path in other.rglob("*.html")):
+            digest.update(path.read_bytes())
+        return digest.hexdigest()[:10]
+
     def gzipped_size(self, plain: str) -> int:
         """Compressed size in bytes, for the budget."""
         return len(self._by_plain[plain].gzipped)

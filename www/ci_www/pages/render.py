@@ -38,6 +38,7 @@ class Renderer:
         self._env.globals["asset"] = assets.url
         self._env.globals["sprite"] = Markup(assets.sprite)
         self._env.globals["ceil"] = math.ceil
+        self.version = self._env.globals["version"] = assets.version(templates)
 
     def page(self, page: Page, shell: Shell, viewer: Viewer, now: float) -> bytes:
         """The whole page."""

@@ -188,6 +188,7 @@ class PageSite(Resource):
                 body = b"no such region\n"
             else:
                 request.setHeader("X-Seq", str(page.seq))
+                request.setHeader("X-Version", self.renderer.version)
                 request.setHeader("X-Topics", " ".join(page.topics))
         else:
             request.setResponseCode(page.status)

@@ -42,7 +42,7 @@ function rough(s) {
   return `${Math.floor(s)} s`;
 }
 function tick() {
-  if (document.hidden) return;
+  if (document.hidden || stale()) return;
   const now = Date.now() / 1000;
   for (const el of $$("[data-since]")) el.textContent = duration(now - el.dataset.since);
   for (const el of $$("[data-usual]")) {
@@ -56,7 +56,7 @@ function tick() {
     el.textContent = Math.abs(apart) < 2 ? "now" : apart > 0 ? `${rough(apart)} ago` : `in ${rough(-apart)}`;
   }
 }
-setInterval(tick, 1000);
+setInterval(() => { watch(); tick(); }, 1000);
 
 // --- swapping a region: keep what the reader holds -------------------------------------------
 function alike(a, b) {
@@ -67,6 +67,7 @@ function morph(old, now) {
     if (old.nodeValue !== now.nodeValue) old.nodeValue = now.nodeValue;
     return;
   }
+  if (old.nodeName === "DIALOG" && old.open) return; // somebody writes in it
   const keepOpen = old.nodeName === "DETAILS";
   const field = /^(INPUT|SELECT|TEXTAREA)$/.test(old.nodeName);
   for (const { name, value } of now.attributes)
@@ -75,18 +76,32 @@ function morph(old, now) {
     if (!now.hasAttribute(name) && !(keepOpen && (name === "open" || name === "data-touched")) && name !== "tabindex") old.removeAttribute(name);
   if (field) return;
   const stick = old.hasAttribute("data-stick") && old.scrollHeight - old.scrollTop - old.clientHeight < 24;
+  children(old, now);
+  if (stick) old.scrollTop = old.scrollHeight;
+}
+// What has an id stays what it is, wherever it goes: its focus, its tick and its text stay with it.
+function children(old, now) {
+  const wanted = new Map([...now.children].filter((one) => one.id).map((one) => [one.id, one.nodeName]));
+  const held = new Map();
+  for (const one of [...old.children]) {
+    if (!one.id) continue;
+    if (wanted.get(one.id) === one.nodeName) held.set(one.id, one); else one.remove();
+  }
   let at = old.firstChild;
+  const drop = () => { const next = at.nextSibling; at.remove(); at = next; };
   for (const child of [...now.childNodes]) {
-    if (at && !alike(at, child)) {
-      let ahead = at.nextSibling;
-      for (let n = 0; ahead && n < 4 && !alike(ahead, child); n++) ahead = ahead.nextSibling;
-      if (child.id && ahead && alike(ahead, child)) while (at !== ahead) { const next = at.nextSibling; at.remove(); at = next; }
-    }
-    if (at && alike(at, child)) { morph(at, child); at = at.nextSibling; }
+    const own = child.id && held.get(child.id);
+    if (own) {
+      let ahead = at;
+      while (ahead && ahead !== own && !ahead.id) ahead = ahead.nextSibling;
+      if (ahead === own) { while (at !== own) drop(); at = own.nextSibling; }
+      else if (old.moveBefore) old.moveBefore(own, at);
+      else old.insertBefore(own, at);
+      morph(own, child);
+    } else if (at && alike(at, child)) { morph(at, child); at = at.nextSibling; }
     else old.insertBefore(document.importNode(child, true), at);
   }
-  while (at) { const next = at.nextSibling; at.remove(); at = next; }
-  if (stick) old.scrollTop = old.scrollHeight;
+  while (at) drop();
 }
 document.addEventListener("click", (event) => {
   const summary = event.target.closest("summary");
@@ -115,8 +130,12 @@ function swap(html) {
 }
 
 // --- live -----------------------------------------------------------------------------------
+// A page knows in which of these modes it is: "live" (events arrive), "polling" (they do not, but
+// the server answers), "offline" (it does not) or "outdated" (it is of another version).
+const PING = 4000, PATIENCE = 5000; // ms without a sign of life, and for an answer
 let seq = +body.dataset.seq || 0;
 let socket = null, told = "";
+let mode = "", heardAt = Date.now(), pingedAt = 0, lostAt = 0, retryAt = 0, tries = 0, trying = false;
 const due = new Set();
 const fetched = new Map();
 let fetching = false;
@@ -139,7 +158,7 @@ function heard(key, message) {
 // A region is asked for once a second at most, where lines of a log grow a bit more often.
 const every = (name) => +($(`[data-region="${name}"]`)?.dataset.every || 1000);
 function soon() {
-  if (!due.size || fetching || timer || document.hidden) return;
+  if (!due.size || fetching || timer || document.hidden || lostAt || mode === "outdated") return;
   const now = performance.now();
   const wait = Math.min(...[...due].map((name) => (fetched.get(name) || -1e9) + every(name) - now));
   timer = setTimeout(() => { timer = 0; refetch(); }, Math.max(wait, 0));
@@ -149,32 +168,46 @@ async function refetch() {
   const names = [...due].filter((name) => (fetched.get(name) || -1e9) + every(name) <= now + 5);
   if (!names.length) return soon();
   for (const name of names) { due.delete(name); fetched.set(name, now); }
+  if (!await regions(names)) {
+    for (const name of names) due.add(name);
+    if (mode === "polling") lost();
+  }
+  soon();
+}
+// Whether the server answered; if so these regions are as it shows them now.
+async function regions(names) {
   fetching = true;
   try {
     const url = new URL(location.href);
     url.hash = "";
     url.searchParams.set("region", names.join(","));
-    const answer = await fetch(url, { headers: { Accept: "text/html" } });
-    if (answer.redirected) return location.replace(answer.url); // a request that has become a build
-    if (answer.ok) {
-      const html = await answer.text();
-      const wanted = answer.headers.get("X-Topics");
-      if (wanted !== null) body.dataset.topics = wanted;
-      requestAnimationFrame(() => { swap(html); subscribe(); });
-    }
-  } catch { for (const name of names) due.add(name); }
-  fetching = false;
-  soon();
+    const answer = await fetch(url, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(2 * PATIENCE) });
+    if (answer.redirected) { location.replace(answer.url); return true; } // a request that has become a build
+    if (answer.status > 500 || [401, 403, 407, 429].includes(answer.status)) return false;
+    heardAt = Date.now();
+    if (!answer.ok) return true;
+    const html = await answer.text();
+    const version = answer.headers.get("X-Version");
+    if (version && version !== body.dataset.version) { outdated(); return true; }
+    const wanted = answer.headers.get("X-Topics");
+    if (wanted !== null) body.dataset.topics = wanted;
+    await new Promise(document.hidden ? (done) => setTimeout(done) : requestAnimationFrame);
+    swap(html);
+    subscribe();
+    return true;
+  } catch (error) {
+    if (error instanceof TypeError || error.name === "TimeoutError" || error.name === "AbortError") return false;
+    throw error;
+  } finally { fetching = false; }
 }
+const named = () => [...new Set($$("[data-region]").map((region) => region.dataset.region))];
 function everything() {
-  for (const region of $$("[data-region]")) { due.add(region.dataset.region); fetched.delete(region.dataset.region); }
+  for (const name of named()) { due.add(name); fetched.delete(name); }
+  document.dispatchEvent(new CustomEvent("resync"));
   soon();
 }
-document.addEventListener("visibilitychange", () => { soon(); tick(); });
+document.addEventListener("visibilitychange", () => { soon(); watch(); tick(); });
 
-const light = $("#live");
-function show(state, text) { light.dataset.state = state; $(".text", light).textContent = text; }
-let tries = 0, lostAt = 0, polling = 0;
 function topics() {
   const all = new Set(body.dataset.topics.split(" "));
   for (const region of $$("[data-region]")) for (const topic of (region.dataset.topics || "").split(" ")) all.add(topic);
@@ -188,32 +221,145 @@ function subscribe(anew) {
   told = text;
   socket.send(JSON.stringify({ sub, after: seq }));
 }
-function connect() {
-  let opened = false;
-  socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
-  socket.onopen = () => {
-    opened = true; tries = 0; lostAt = 0;
-    clearInterval(polling); polling = 0;
-    subscribe(true);
-    show("live", "Live");
-  };
-  socket.onmessage = (event) => {
-    const message = JSON.parse(event.data);
-    if (message.resync) { seq = Math.max(seq, message.seq || 0); return everything(); }
-    if (message.seq) seq = Math.max(seq, message.seq);
-    for (const one of message.events || (message.k ? [message] : [])) heard(one.k, one.m);
-  };
-  socket.onclose = () => {
-    tries += 1;
-    lostAt ||= Date.now();
-    const wait = Math.min(30, 2 ** Math.min(tries - 1, 5)) * (0.75 + Math.random() / 2);
-    if (!opened && tries >= 2 && !polling) polling = setInterval(everything, 5000);
-    const at = new Date(lostAt).toTimeString().slice(0, 8);
-    show(polling ? "polling" : "offline", polling ? "No live connection; refreshed every 5 s" : `Disconnected, showing ${at}; retrying in ${Math.ceil(wait)} s`);
-    setTimeout(connect, wait * 1000);
-  };
+
+// --- whether the master is there -------------------------------------------------------------
+/** Whether what is shown may be old: then clocks stand still. */
+function stale() { return mode === "offline" || mode === "outdated" || Date.now() - heardAt > PING + PATIENCE + 2000; }
+function clock(at) {
+  const date = new Date(at), time = date.toTimeString().slice(0, 8);
+  return date.toDateString() === new Date().toDateString() ? time : `${date.toLocaleString("en", { month: "short" })} ${date.getDate()} ${time}`;
 }
-connect();
+const light = $("#live");
+function become(now, text) {
+  mode = light.dataset.state = now;
+  body.toggleAttribute("data-stale", now === "offline" || now === "outdated");
+  if ($(".text", light).textContent !== text) $(".text", light).textContent = text;
+}
+let bar = null, barTimer = 0;
+// The strip at the foot of the window: what is the matter, what will be tried, a button.
+function strip(text, label, press) {
+  clearTimeout(barTimer);
+  if (!text) { if (bar) bar.hidden = true; return; }
+  if (!bar) {
+    bar = document.createElement("div");
+    bar.id = "lost";
+    bar.innerHTML = "<span class='what'></span> <span class='next'></span> <button type='button'></button>";
+    $("header.bar").append(bar);
+    $("button", bar).addEventListener("click", () => bar.press());
+  }
+  bar.hidden = false;
+  bar.dataset.mode = mode;
+  bar.press = press;
+  $(".what", bar).textContent = text;
+  $(".next", bar).textContent = "";
+  const button = $("button", bar);
+  if (button.hidden !== !label && document.activeElement === button) $("#main").focus({ preventScroll: true });
+  button.hidden = !label;
+  button.textContent = label || "";
+}
+function countdown() {
+  if (mode !== "offline" || !bar || bar.hidden) return;
+  const left = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
+  const text = trying || !left ? "Trying again now\u2026" : `Trying again in ${left} s.`;
+  if ($(".next", bar).textContent !== text) $(".next", bar).textContent = text;
+}
+function sayLost() {
+  if (mode === "offline" || mode === "outdated") return;
+  const text = `Disconnected since ${clock(lostAt)}`;
+  become("offline", text);
+  strip(`${text}. What you see is as it was then.`, "Try now", () => attempt());
+  say(`${text}. What you see is as it was then; the page tries again by itself.`);
+}
+function outdated() {
+  lostAt = 0;
+  if (mode === "outdated") return;
+  become("outdated", "Reload");
+  strip("The master now runs another version. Reload this page to go on.", "Reload", () => location.reload());
+  say("The master now runs another version. Reload this page to go on.");
+}
+// The first sign that it is gone. One more try at once: a connection may end for small reasons.
+function lost() {
+  if (mode === "outdated") return;
+  lostAt ||= heardAt;
+  tries = 0;
+  leave();
+  attempt();
+}
+function leave() {
+  const old = socket;
+  socket = null;
+  if (!old) return;
+  old.onopen = old.onclose = old.onmessage = null;
+  old.close();
+}
+function watch() {
+  countdown();
+  if (mode === "outdated" || trying) return;
+  const now = Date.now();
+  if ((lostAt || socket?.readyState !== 1) && now >= retryAt) return void attempt();
+  if (mode === "polling" && !lostAt && now - heardAt >= 4900 && !document.hidden) everything();
+  if (mode !== "live" || lostAt || document.hidden) return;
+  if (pingedAt > heardAt) { if (now - pingedAt > PATIENCE) lost(); }
+  else if (now - heardAt > PING && socket?.readyState === 1) { pingedAt = now; socket.send('{"cmd":"ping","_id":0}'); }
+}
+addEventListener("online", () => { if (lostAt) attempt(); });
+addEventListener("pageshow", (event) => { if (event.persisted) lost(); }); // from the browser's cache
+
+function open() {
+  return new Promise((done) => {
+    const one = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
+    const late = setTimeout(() => { one.onclose = null; one.close(); done(false); }, PATIENCE);
+    one.onclose = () => { clearTimeout(late); done(false); };
+    one.onopen = () => {
+      clearTimeout(late);
+      leave();
+      socket = one;
+      heardAt = Date.now();
+      one.onclose = lost;
+      one.onmessage = (event) => {
+        heardAt = Date.now();
+        const message = JSON.parse(event.data);
+        if (message.resync) { seq = message.seq || 0; return everything(); }
+        if (message.seq) seq = Math.max(seq, message.seq);
+        for (const one of message.events || (message.k ? [message] : [])) heard(one.k, one.m);
+      };
+      done(true);
+    };
+  });
+}
+async function attempt() {
+  if (trying || mode === "outdated") return;
+  trying = true;
+  retryAt = 0;
+  countdown();
+  if (await open()) { subscribe(true); await back("live", "Live"); }
+  else if (!fetching && await regions(named())) await back("polling", "Not live: refreshed every 5 s");
+  else lostAt ||= heardAt;
+  trying = false;
+  if (mode === "live" && !lostAt) return;
+  if (lostAt) sayLost();
+  tries += 1;
+  retryAt = Date.now() + 1000 * Math.min(30, 2 ** Math.min(tries - 1, 5)) * (0.75 + Math.random() / 2);
+  countdown();
+}
+// It answers. After an absence all that is shown is brought up to date before that is said.
+async function back(now, text) {
+  const away = lostAt;
+  if (away && now === "live" && !await regions(named())) return leave();
+  if (mode === "outdated") return;
+  lostAt = 0;
+  tries = now === "live" ? 0 : tries;
+  const told = mode === "offline";
+  become(now, text);
+  if (!away) return;
+  document.dispatchEvent(new CustomEvent("resync"));
+  tick();
+  if (!told) return;
+  strip(`Connected again at ${clock(Date.now())}. This page is up to date.`);
+  barTimer = setTimeout(strip, 8000);
+  say("Connected again. This page is up to date.");
+}
+attempt();
 
 // --- keys -----------------------------------------------------------------------------------
 const PLACES = { h: "/", b: "/builders", w: "/waterfall", q: "/queue", k: "/workers", c: "/changes" };
@@ -272,6 +418,11 @@ document.addEventListener("toggle", (event) => {
   if (event.target.open) for (const tail of $$("[data-stick]", event.target)) tail.scrollTop = tail.scrollHeight;
 }, true);
 document.addEventListener("submit", (event) => {
-  if (event.target.method === "post") setTimeout(() => $$("button", event.target).forEach((b) => { b.disabled = true; }), 0);
+  if (event.target.method !== "post" || event.defaultPrevented) return;
+  if (mode === "offline") { // what was typed would be lost
+    event.preventDefault();
+    say("Not sent: the master does not answer. What you have typed stays here.");
+    strip("Not sent: the master does not answer. What you have typed stays here.", "Try now", () => attempt());
+  } else setTimeout(() => $$("button", event.target).forEach((b) => { b.disabled = true; }), 0);
 });
-export { $, $$, say };
+export { $, $$, say, stale };

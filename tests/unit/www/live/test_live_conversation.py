@@ -53,6 +53,16 @@ class PageTests(LiveCase):
         talk.heard(json.dumps({"sub": list(topics), "after": after}))
         return talk, heard
 
+    def test_a_page_of_an_earlier_run_has_to_look_for_itself(self) -> None:
+        self.bus = Bus(5_000_000)
+        self.hub = hubs.Hub(self.bus, self.clock)
+        self.hub.start()
+        self.connect()  # somebody listens
+        self.publish(*range(10))
+        for number in (7, 4_999_998):
+            _, heard = self.page(number, "builds/*/new")
+            self.assertEqual(heard, [{"resync": True, "seq": 5_000_010}])
+
     def test_events_carry_their_number(self) -> None:
         _, heard = self.page(None, "builds/*/new")
         self.publish(4)
