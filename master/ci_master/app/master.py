@@ -105,6 +105,7 @@ class BuildMaster(MultiService):
     async def _start(self) -> None:
         self.log.info("starting a master in {basedir}", basedir=self.basedir)
         config = load_config(self.basedir, self.configfile)
+        config.modules.keep()
         self._tell_warnings(config)
         if told := open_to_others(self.basedir, "master"):
             self.log.warn("{warning}", warning=told)
@@ -172,6 +173,7 @@ class BuildMaster(MultiService):
         if house is None or self.config is None or self._stopping:
             return
         self.log.info("reloading {file}", file=self.configfile)
+        config = None
         try:
             config = await house.in_thread(load_config, self.basedir, self.configfile)
             await self._refuse_what_cannot_be_applied(config)
@@ -185,11 +187,11 @@ class BuildMaster(MultiService):
                 plural="" if count == 1 else "s",
                 faults=str(error),
             )
-            self.log.error("configuration update aborted without making any changes")
+            self._abort(config)
             return
         except Exception:
             self.log.failure("the configuration could not be loaded")
-            self.log.error("configuration update aborted without making any changes")
+            self._abort(config)
             return
         self._tell_warnings(config)
         differences = await house.in_thread(plan, self.config, config)
@@ -201,8 +203,15 @@ class BuildMaster(MultiService):
             self.log.failure("the new configuration could be applied in part only")
             self.log.error("configuration update partially applied; restart the master")
             return
+        config.modules.keep()
         self.config = config
         self.log.info("configuration update complete")
+
+    def _abort(self, config: Config | None) -> None:
+        """Say that a reload changed nothing; what it loaded is forgotten."""
+        if config is not None:
+            config.modules.put_back()
+        self.log.error("configuration update aborted without making any changes")
 
     async def _refuse_what_cannot_be_applied(self, config: Config) -> None:
         assert self.config is not None

@@ -62,13 +62,18 @@ def load_config(basedir: str | Path, filename: str | Path = "master.cfg") -> Con
     path = directory / Path(filename).expanduser()
     source = _read(directory, path)
     use_older_names()
-    with _no_gc(), fresh_modules(path.parent), collecting_faults(str(path)) as faults:
+    with _no_gc(), fresh_modules(path) as modules, collecting_faults(str(path)) as faults:
         places = KeyPlaces(path, source)
         given = _given_by(path, source, directory, faults, places)
         check = Check(given, Config(filename=path.name), places, faults)
         _check(check)
         if faults:
             raise ConfigError(_in_order(faults))
+    check.config.modules = modules
+    check.config.notes += [
+        f"the package '{name}' has compiled modules: edits of it count from the next restart on"
+        for name in modules.kept
+    ]
     return check.config
 
 

@@ -61,6 +61,8 @@ class Config:
     #: What its author should mend, and what they should know.
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    #: The modules that this load brought (ci_master.config.modules.LoadedModules).
+    modules: Any = field(default=None, repr=False, compare=False)
 
     @property
     def db_url(self) -> Any:

@@ -3,10 +3,12 @@
 Both sides are records of what was written; nothing here touches what runs.
 """
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ci_common.installation import is_below
 from ci_master.builds.template import StepFactory
 from ci_master.config.model import Config
 from ci_master.data.recorded import same
@@ -39,7 +41,7 @@ _LISTED = frozenset(
         "workers",
     }
 )
-_ABOUT_THE_LOAD = frozenset({"filename", "notes", "warnings"})
+_ABOUT_THE_LOAD = frozenset({"filename", "modules", "notes", "warnings"})
 
 _SHOWN_NAMES = 10  # per line of a summary
 _SCALARS = frozenset({type(None), bool, int, float, str, bytes})
@@ -63,10 +65,12 @@ class Plan:
     """What a reload has to do.
 
     :ivar settings: names of the plain settings that differ (attributes of ``Config``).
+    :ivar edited: names of the files whose text differs: the configuration and its modules.
     """
 
     kinds: dict[str, Difference]
     settings: list[str]
+    edited: list[str] = field(default_factory=list)
 
     def __getitem__(self, kind: str) -> Difference:
         return self.kinds[kind]
@@ -89,6 +93,9 @@ class Plan:
                     lines.append(f"{_counted(kind, len(things))} {verb}: {_names(things)}")
         if self.settings:
             lines.append(f"settings changed: {', '.join(self.settings)}")
+        if not lines and self.edited:
+            shown = ", ".join(self.edited[:_SHOWN_NAMES])
+            return [f"edited: {shown}; but nothing that the configuration makes differs by it"]
         return lines or ["nothing has changed"]
 
 
@@ -102,7 +109,7 @@ def plan(old: Config | None, new: Config) -> Plan:
         kind: _difference(_by_name(listed(before)), _by_name(listed(new)))
         for kind, listed in KINDS.items()
     }
-    return Plan(kinds, _changed_settings(before, new))
+    return Plan(kinds, _changed_settings(before, new), _edited(before, new))
 
 
 def alike(a: Any, b: Any) -> bool:
@@ -166,6 +173,18 @@ def _by_name(things: Iterable[Any]) -> dict[str, Any]:
 def _changed_settings(old: Config, new: Config) -> list[str]:
     names = [f.name for f in fields(Config) if f.name not in _LISTED | _ABOUT_THE_LOAD]
     return [name for name in names if not alike(getattr(old, name), getattr(new, name))]
+
+
+def _edited(old: Config, new: Config) -> list[str]:
+    """Files of the configuration that were edited, came or went between the two loads."""
+    if old.modules is None or new.modules is None:
+        return []
+    before, now = old.modules.sources, new.modules.sources
+    home = os.path.dirname(next(iter(now), ""))
+    edited = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    return [
+        os.path.relpath(name, home) if is_below(name, home) else name for name in sorted(edited)
+    ]
 
 
 def _nothing(new: Config) -> Config:
