@@ -62,6 +62,13 @@ class Cluster:
         log = self.directory / "server.log"
         self._run("pg_ctl", "-D", self._data, "-w", "-l", log, "start", "-o", options)
 
+    def ask_for_passwords(self, role: str) -> None:
+        """Let nobody in as this role who does not know its password."""
+        rules = self._data / "pg_hba.conf"
+        text = rules.read_text()
+        rules.write_text(f"host all {role} all scram-sha-256\n{text}")
+        self._run("pg_ctl", "-D", self._data, "reload")
+
     def halt(self) -> None:
         """Cut all connections and stop it; what was committed is kept."""
         self._run("pg_ctl", "-D", self._data, "-m", "fast", "-w", "stop")

@@ -23,7 +23,27 @@ from ci_master.cli.tac import Settings, tac_text
 WORKERS = ("worker1", "worker2")
 PASSWORD = "change-this-password"  # the sample's: both ends are on this machine
 
+#: What is different in the demonstration's configuration; its directory can be moved.
+_REPLACED = {
+    "\n# It works as it is: it builds a small program, FILES below, which the master sends to the"
+    "\n# worker. So it needs no repository and no network.": "\n# It builds the repository of the"
+    " demonstration, which is beside the master's directory.",
+    "\nfrom ci_master.plugins import *\n": "\nimport os\n\nfrom ci_master.plugins import *\n",
+    "\nREPOSITORY = None\n": '\nREPOSITORY = "file://" + os.path.join('
+    'os.path.dirname(basedir), "repository.git")\n',
+}
+
 _PORTS = {"WEB_PORT": 8010, "WORKER_PORT": 9989}
+
+
+def demo_text() -> str:
+    """The sample configuration, with the repository of the demonstration."""
+    text = sample_text()
+    for sample, demo in _REPLACED.items():
+        if sample not in text:
+            raise Problem(f"the sample configuration has no line '{sample.strip()}'")
+        text = text.replace(sample, demo, 1)
+    return text
 
 
 def make_master(home: Path) -> None:
@@ -31,7 +51,7 @@ def make_master(home: Path) -> None:
     if (home / CONFIG).exists():
         return
     make_directory(home)
-    text = sample_text()
+    text = demo_text()
     for name, usual in _PORTS.items():
         text = re.sub(rf"(?m)^{name} = \d+$", f"{name} = {free_port(usual)}", text)
     write_tac(home, tac_text(Settings(".", CONFIG, 10_000_000, 10)), force=True)

@@ -44,8 +44,10 @@ def upgrade(url: str, basedir: str) -> str:
             _migrate(connection, found, show(target))
             return f"migrated {show(target)} from version {found} to {SCHEMA_VERSION}"
     except DBAPIError as error:
+        did = "migrated" if found else "given its tables"
         raise DatabaseUnusable(
-            f"the database {show(target)} could not be migrated: {error.orig}"
+            f"the database {show(target)} could not be {did}: {error.orig}"
+            + _may_create(target, error)
         ) from error
     finally:
         engine.dispose()
@@ -183,6 +185,17 @@ def _may_write(target: URL) -> str:
     if target.get_backend_name() == "sqlite":
         return "the master's account needs to write to the file and to its directory"
     return "the master's role needs to change all of its tables"
+
+
+def _may_create(target: URL, error: DBAPIError) -> str:
+    """What to do about it where the role may make no tables, as in PostgreSQL since version 15."""
+    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+    if target.get_backend_name() != "postgresql" or state != "42501":
+        return ""
+    return (
+        f"\n    The role has to own the database. As the server's administrator: ALTER DATABASE"
+        f' "{target.database}" OWNER TO "{target.username}"'
+    )
 
 
 def _look(target: URL) -> str | None:
