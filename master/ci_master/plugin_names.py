@@ -109,6 +109,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "Project": "ci_master.builds.project:Project",
         "Property": "ci_master.builds.renderables:Property",
         "RETRY": "ci_common.results:RETRY",
+        "RemoteUserAuth": "ci_www.auth.identity:RemoteUserAuth",
         "Results": "ci_common.results:Results",
         "SKIPPED": "ci_common.results:SKIPPED",
         "SUCCESS": "ci_common.results:SUCCESS",
@@ -171,7 +172,7 @@ LATER: dict[str, str] = {
         GitCredentialOptions GitHubAuth GitLabAuth GoogleAuth HTPasswdAuth
         JanitorConfigurator KubeCtlProxyConfigLoader KubeHardcodedConfig
         KubeInClusterConfigLoader LdapUserInfo OldBuildCanceller PasswordManhole
-        QuickBuildFactory RebuildBuildEndpointMatcher RemoteUserAuth RevlinkMatch
+        QuickBuildFactory RebuildBuildEndpointMatcher RevlinkMatch
         RolesFromDomain RolesFromEmails RolesFromGroups RolesFromOwner RolesFromUsername
         StopBuildEndpointMatcher TelnetManhole Trial URLForBuild UserPasswordAuth
         fnmatchStrMatcher reStrMatcher repo.DownloadsFromChangeSource

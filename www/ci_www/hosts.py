@@ -56,7 +56,7 @@ def host_name(given: str) -> str | None:
     if found is None:
         return None
     host = found[1]
-    address = _address(host.strip("[]"))
+    address = parsed_address(host.strip("[]"))
     if address is not None:
         return str(address)
     if host.startswith("[") or not _NAME.fullmatch(host):
@@ -64,7 +64,7 @@ def host_name(given: str) -> str | None:
     return host.removesuffix(".")
 
 
-def _address(text: str) -> Address | None:
+def parsed_address(text: str) -> Address | None:
     try:
         address = ip_address(text)
     except ValueError:
@@ -104,11 +104,11 @@ class Hosts:
         names, patterns = self._configured()
         if name in names or any(fnmatchcase(name, pattern) for pattern in patterns):
             return True
-        here = _address(str(reached_at).partition("%")[0]) if reached_at else None
+        here = parsed_address(str(reached_at).partition("%")[0]) if reached_at else None
         if reached_at and here is not None and not here.is_loopback:
             return name == str(here)
         # over the loopback interface, or over a socket that is a file
-        asked = _address(name)
+        asked = parsed_address(name)
         if asked is not None:
             return asked.is_loopback
         return name in _THIS_MACHINE or name.endswith(".localhost")

@@ -14,6 +14,7 @@ from ci_common.aio import to_deferred
 from ci_common.numbers import is_digits
 from ci_master.data.endpoints.reader import Reader
 from ci_www.auth.avatar import Avatar
+from ci_www.auth.identity import Identities
 from ci_www.auth.login import AuthPages
 from ci_www.auth.policy import Policy
 from ci_www.auth.sessions import Sessions, session_secret
@@ -23,6 +24,7 @@ from ci_www.live.hub import Hub
 from ci_www.live.sse import ServerSentEvents
 from ci_www.live.upgrade import WebSocketUpgrade
 from ci_www.parts import WebParts
+from ci_www.proxies import Proxies
 from ci_www.rest.api import Api
 from ci_www.rest.badges import Badges
 from ci_www.rest.siteinfo import ApiVersions, SiteConfig
@@ -93,8 +95,13 @@ class WebServer(Service):
             await maybeDeferred(port.stopListening)
 
     async def _make_site(self, www: dict[str, Any]) -> WebSite:
+        proxies = Proxies(self.parts)
         sessions = Sessions(
-            await session_secret(self.parts.data), self.parts.clock.seconds, _lifetime(www)
+            await session_secret(self.parts.data),
+            self.parts.clock.seconds,
+            _lifetime(www),
+            identify=Identities(self.parts, proxies).of,
+            path=lambda: proxies.prefix or "/",
         )
         site = WebSite(
             self._root(),
@@ -102,6 +109,7 @@ class WebServer(Service):
             sessions=sessions,
             policy=Policy(self.parts),
             hosts=Hosts(self.parts),
+            proxies=proxies,
         )
         site.reconfigure(www, self.parts.basedir)
         return site

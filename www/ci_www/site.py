@@ -24,6 +24,7 @@ from ci_www.failures import log_failure
 from ci_www.hosts import Hosts, Misdirected
 from ci_www.hosts import page as host_page
 from ci_www.parts import WebParts
+from ci_www.proxies import Proxies, without_prefix
 
 #: A request's body may have this size; forms with files are the longest.
 BODY_BYTES = 32 * 1024 * 1024
@@ -54,11 +55,14 @@ class WebRequest(Request):
 
     #: So much of the body has come.
     body_bytes = 0
+    #: Where the connection comes from; ``client`` is who asks, which may be farther away.
+    peer: Any = None
     _refused = False
 
     @property
     def _body_limit(self) -> int:
-        path = getattr(self.channel, "_path", b"/").partition(b"?")[0]
+        channel: Any = self.channel
+        path = channel.site.without_prefix(getattr(channel, "_path", b"/")).partition(b"?")[0]
         return min(BODY_BYTES, body_limit(path))
 
     def gotLength(self, length: int | None) -> None:
@@ -98,8 +102,12 @@ class WebRequest(Request):
         content.seek(0)
         target, path = _split_target(path)
         self.method, self.uri, self.clientproto = command, path, version
+        path = site.without_prefix(path)
         self.path, _, query = path.partition(b"?")
         self.site = site
+        self.peer = self.client
+        if site.proxies is not None:
+            self.client = site.proxies.client(self) or self.peer
         try:
             if not path.startswith(b"/") and path != b"*":
                 raise Misdirected(400, "The address is not a path of this site.")
@@ -114,6 +122,12 @@ class WebRequest(Request):
             return
         self.args: dict[bytes, list[bytes]] = found
         self.process()
+
+    def isSecure(self) -> bool:
+        """Whether people came by https: to us, or to a web server before us."""
+        channel: Any = self.channel
+        proxies = getattr(channel.site, "proxies", None) if channel is not None else None
+        return super().isSecure() or (proxies is not None and proxies.is_https(self))
 
     def _misdirected(self, error: Misdirected) -> None:
         """Answer what is not for us; what the path stands for is not looked at."""
@@ -216,12 +230,15 @@ class WebSite(Site):
         sessions: Sessions,
         policy: Policy,
         hosts: Hosts | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         super().__init__(root, requestFactory=WebRequest, timeout=IDLE_S, reactor=reactor)
         self.logins = sessions
         self.policy = policy
         #: Under which names the site answers; None: under all.
         self.hosts = hosts
+        #: What is known of web servers before this one; None: there are none.
+        self.proxies = proxies
         #: What strangers send is told here, a few lines a minute.
         self.noise = LimitedLog(Logger(), reactor.seconds)
         self._access_log: RotatedLog | None = None
@@ -239,6 +256,10 @@ class WebSite(Site):
             rotateLength=www.get("logRotateLength") or LOG_BYTES,
             maxRotatedFiles=www.get("maxRotatedFiles") or LOG_FILES,
         )
+
+    def without_prefix(self, path: bytes) -> bytes:
+        """The path of a request as the site knows it, see :mod:`ci_www.proxies`."""
+        return path if self.proxies is None else without_prefix(path, self.proxies.prefix.encode())
 
     def startFactory(self) -> None:
         """Somebody listens for us."""

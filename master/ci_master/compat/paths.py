@@ -751,6 +751,9 @@ TARGETS: dict[str, dict[str, str]] = {
     "buildbot.worker.protocols.manager.pb": {
         "ci_master.builds.properties": "Properties",
     },
+    "buildbot.www.auth": {
+        "ci_www.auth.identity": "RemoteUserAuth",
+    },
     "buildbot.www.authz.authz": {
         "ci_master.builds.interfaces": "IConfigured",
     },

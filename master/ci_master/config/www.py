@@ -1,14 +1,18 @@
 """The key ``c['www']``: the web server, its logins and its incoming hooks."""
 
+import re
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
 from ci_master.config.check import Check, did_you_mean
 from ci_master.config.keys import origin_of
 from ci_master.config.places import shown
+from ci_www.auth.identity import RemoteUserAuth
+from ci_www.proxies import path_before
 
 #: parameter -> default. What is not here is unknown.
 DEFAULTS: dict[str, Any] = {
@@ -21,6 +25,7 @@ DEFAULTS: dict[str, Any] = {
     "change_hook_auth": None,
     "allowed_hosts": [],
     "allowed_origins": None,
+    "trusted_proxies": [],
     "cookie_expiration_time": timedelta(weeks=1),
     "custom_templates_dir": None,
     "debug": False,
@@ -41,6 +46,15 @@ DEFAULTS: dict[str, Any] = {
 
 #: Names of ``plugins`` that stand for pages; all of these are always there.
 PLUGINS = frozenset({"base", "console_view", "grid_view", "waterfall_view"})
+
+
+#: First segments of the site's own paths: see ci_www.server and ci_www.pages.routes.
+OWN_PATHS = (
+    "about api auth avatar badges buildrequests builders builds buildsets change_hook changes"
+    " config force pendingbuildrequests plugins queue revisions settings sse static waterfall"
+    " workers ws"
+)
+_PATH = re.compile(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*")
 
 
 def _is_dict(value: Any) -> bool:
@@ -66,6 +80,7 @@ _PLAIN: dict[str, tuple[Callable[[Any], bool], str]] = {
     "theme": (_is_dict, "must be a dictionary"),
     "allowed_hosts": (_are_texts, "must be a list of host names"),
     "allowed_origins": (_are_texts, "must be a list of strings"),
+    "trusted_proxies": (_are_texts, "must be a list of addresses"),
     "json_cache_seconds": (_is_number, "must be a number"),
     "ws_ping_interval": (_is_number, "must be a number"),
 }
@@ -83,6 +98,8 @@ def check_www(check: Check) -> None:
             check.fault("www", f"c['www']['{name}'] {must}, not {shown(known.pop(name))}")
     _check_special(check, known)
     _check_hosts(check, known)
+    _check_proxies(check, known)
+    _check_path(check)
     _check_hook_auth(check, known)
     _check_logins(check, known)
     www = {**deepcopy(DEFAULTS), **known}
@@ -118,12 +135,48 @@ def _check_hosts(check: Check, known: dict[str, Any]) -> None:
             check.fault("www", what, f"write {host!r}, or '*.example.org' for all below it")
 
 
+def _check_proxies(check: Check, known: dict[str, Any]) -> None:
+    """Addresses and networks: what is believed by name could be anybody's."""
+    for given in known.get("trusted_proxies") or ():
+        if given == "unix":
+            continue
+        try:
+            ip_network(given)
+        except ValueError as error:
+            what = f"c['www']['trusted_proxies'] has {given!r}, which is not an address: {error}"
+            hint = "write '127.0.0.1', '10.1.2.0/24', or 'unix' for a socket that is a file"
+            check.fault("www", what, hint)
+            known.pop("trusted_proxies")
+            return
+
+
+def _check_path(check: Check) -> None:
+    """The path of ``buildbotURL`` is written into pages, and taken off what is asked for."""
+    path = path_before(check.config.buildbotURL)
+    key = "buildbotURL"
+    if not _PATH.fullmatch(path):
+        what = f"the path {path!r} of c['buildbotURL'] cannot be used"
+        check.fault(key, what, "use letters, digits and ._~- only, as in 'https://host/ci/'")
+    first = path[1:].partition("/")[0]
+    if first and first in OWN_PATHS.split():
+        what = f"c['buildbotURL'] ends in {path!r}, where the master has pages of its own"
+        check.fault(key, what, "use another path, as in 'https://host/ci/'")
+
+
 def _check_logins(check: Check, known: dict[str, Any]) -> None:
     """Logins are not there yet. Who wants them must not get a site where everybody may act."""
     if type(known.get("auth")).__name__ == "NoAuth":
         known["auth"] = None
+    if isinstance(known.get("auth"), RemoteUserAuth) and not known.get("trusted_proxies"):
+        check.fault(
+            "www",
+            "c['www']['auth'] takes names from the web server before this one, and no such server"
+            " is named: whoever reaches the port could call themselves anybody",
+            "write c['www']['trusted_proxies'] = ['127.0.0.1'] if it runs on this machine, and let"
+            " the master listen there only (port 'tcp:8010:interface=127.0.0.1')",
+        )
     for key in ("auth", "authz"):
-        if known.get(key) is not None:
+        if known.get(key) is not None and not isinstance(known[key], RemoteUserAuth):
             check.config.warnings.append(
                 f"c['www']['{key}'] is configured, but this version has no logins: everybody may"
                 " look, and nobody may act (force, stop, rebuild, cancel, pause, ...) by the web"

@@ -10,7 +10,7 @@ from ci_common.aio import settle
 from ci_common.faults import Refused
 from ci_master.data.arguments import Argument, Arguments, BadArguments, Json, Text
 
-__all__ = ["OWNER", "REASON", "Actions", "ForceRefused"]
+__all__ = ["OWNER", "REASON", "Actions", "ForceRefused", "named_owner", "reason_and_owner"]
 
 #: Called with the id or name of the thing and the arguments, which have been checked.
 Handler = Callable[[Any, dict[str, Any]], Awaitable[Any]]
@@ -22,7 +22,25 @@ OWNER = Argument("owner", Text(1000))
 #: Why; shown with the thing that it was done to.
 REASON = Argument("reason", Text(2000))
 
+#: The owner of what somebody asks for who has not signed in.
+ANONYMOUS = "anonymous"
+
 _ANYTHING = Arguments(others=Json())
+
+
+def named_owner(args: Mapping[str, Any]) -> str | None:
+    """Who asks for an action; None if they have not signed in."""
+    owner: str | None = args.get("owner")
+    return owner if owner and owner != ANONYMOUS else None
+
+
+def reason_and_owner(args: Mapping[str, Any]) -> str | None:
+    """Why something is done and by whom, in one line; None if neither is known."""
+    reason: str | None = args.get("reason") or None
+    owner = named_owner(args)
+    if owner is None:
+        return reason
+    return f"{reason} (by {owner})" if reason else f"by {owner}"
 
 
 class ForceRefused(Exception):

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci_common.faults import Refused
 from ci_common.numbers import whole_number
-from ci_master.data.actions import OWNER, REASON
+from ci_master.data.actions import OWNER, REASON, named_owner, reason_and_owner
 from ci_master.data.arguments import MOST_32, Argument, Arguments, Whole, shown
 from ci_master.storage import build_changes, reads_builds, reads_requests
 
@@ -24,10 +24,10 @@ def register(queue: "Queue", data: Any) -> None:
             if await data.store.read(lambda tx: reads_builds.get(tx, _id(key, "build"))) is None:
                 raise Refused(404, f"there is no build {key}")
             return  # it has ended
-        queue.runs.stop(row.request.id, _reason(args))
+        queue.runs.stop(row.request.id, reason_and_owner(args) or "no reason")
 
     async def rebuild(key: Any, args: dict[str, Any]) -> list[Any]:
-        bsid, requests = await rebuild_build(data, _id(key, "build"))
+        bsid, requests = await rebuild_build(data, _id(key, "build"), named_owner(args))
         return [bsid, requests]
 
     async def cancel(key: Any, args: dict[str, Any]) -> None:
@@ -61,9 +61,12 @@ def register(queue: "Queue", data: Any) -> None:
     register("buildrequests", "set_priority", set_priority, PRIORITY, find=find_request)
 
 
-async def rebuild_build(data: Any, build_id: int) -> tuple[int, dict[int, int]]:
+async def rebuild_build(
+    data: Any, build_id: int, owner: str | None = None
+) -> tuple[int, dict[int, int]]:
     """Ask again for what a build was: the same sources and properties, its builder only.
 
+    :param owner: who asks, if that is known: the owner of the new build.
     :returns: the new buildset's id, and builder id -> request id.
     :raises Refused: 404, if there is no such build.
     """
@@ -82,6 +85,8 @@ async def rebuild_build(data: Any, build_id: int) -> tuple[int, dict[int, int]]:
     if found is None:
         raise Refused(404, f"there is no build {build_id}")
     build, buildset, properties, changeids = found
+    if owner is not None:
+        properties = {**properties, "owner": (owner, "rebuild")}
     made: tuple[int, dict[int, int]] = await data.buildsets.add(
         builderids=[build["builderid"]],
         sourcestamps=[stamp["ssid"] for stamp in buildset["sourcestamps"]],

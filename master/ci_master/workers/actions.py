@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from ci_common.faults import Refused
 from ci_common.numbers import whole_number
-from ci_master.data.actions import OWNER, REASON
+from ci_master.data.actions import OWNER, REASON, reason_and_owner
 from ci_master.data.arguments import Arguments
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ def register(registry: "WorkerRegistry", data: Any) -> None:
 
     async def pause(key: Any, args: dict[str, Any]) -> None:
         slot = find(key)
-        await data.workers.set_paused(slot.row, True, args.get("reason") or None)
+        await data.workers.set_paused(slot.row, True, reason_and_owner(args))
         slot.changed()
 
     async def unpause(key: Any, args: dict[str, Any]) -> None:
         slot = find(key)
-        await data.workers.set_paused(slot.row, False, args.get("reason") or None)
+        await data.workers.set_paused(slot.row, False, reason_and_owner(args))
         slot.changed()
 
     async def stop(key: Any, args: dict[str, Any]) -> None:
-        await find(key).ask_to_leave(args.get("reason") or None)
+        await find(key).ask_to_leave(reason_and_owner(args))
 
     async def kill(key: Any, args: dict[str, Any]) -> None:
         find(key).kill()

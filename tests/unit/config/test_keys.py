@@ -317,3 +317,39 @@ def test_what_has_no_effect_yet_is_warned_of(tmp_path: Path, lines: str, warning
 )
 def test_what_nobody_would_miss_is_not_warned_of(tmp_path: Path, lines: str) -> None:
     assert load(tmp_path, MINIMAL + lines + "\n").warnings == []
+
+
+AUTH = "util.RemoteUserAuth(header='X-Remote-User', headerRegex='(?P<username>.+)')"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (f"c['www'] = {{'port': 1, 'auth': {AUTH}}}", "trusted_proxies'] = ['127.0.0.1']"),
+        ("c['www'] = {'trusted_proxies': '127.0.0.1'}", "must be a list of addresses"),
+        ("c['www'] = {'trusted_proxies': ['proxy.example']}", "'proxy.example', which is not an"),
+        ("c['www'] = {'trusted_proxies': ['10.1.2.3/8']}", "has host bits set"),
+        ("util.RemoteUserAuth(header='a b')", "is not the name of one"),
+        ("util.RemoteUserAuth(headerRegex='(')", "is not a regular expression"),
+        ("util.RemoteUserAuth(headerRegex='.+')", "has no group 'username'"),
+        ("util.RemoteUserAuth(userInfoProvider=1)", "userInfoProvider is not supported"),
+        ("c['buildbotURL'] = 'https://host/builders/'", "pages of its own"),
+        ("c['buildbotURL'] = 'https://host/a b/'", "cannot be used"),
+        ("c['buildbotURL'] = 'https://host/../'", "cannot be used"),
+        ("c['buildbotURL'] = 'https://host//x/'", "cannot be used"),
+    ],
+)
+def test_what_cannot_stand_behind_a_proxy_is_said(tmp_path: Path, line: str, said: str) -> None:
+    faults = faults_of(tmp_path, MINIMAL + line)
+    assert len(faults) == 1 and said in faults[0], faults
+    assert "master.cfg:7" in faults[0]
+
+
+def test_a_site_behind_a_proxy_is_accepted(tmp_path: Path) -> None:
+    line = (
+        f"c['www'] = {{'port': 1, 'auth': {AUTH}}}"
+        "\nc['www']['trusted_proxies'] = ['127.0.0.1', 'unix', '::/0']"
+        "\nc['buildbotURL'] = 'https://host/ci/sub-2/'"
+    )
+    config = load(tmp_path, MINIMAL + line)
+    assert not [one for one in config.warnings if "logins" in one]

@@ -51,4 +51,13 @@ def check_csrf(request: Any, token: str) -> None:
     if origin and origin != "null" and not request.site.policy.origin_allowed(request, origin):
         raise Refused(403, "the form was sent by another site")
     if not request.site.logins.check_csrf(request, token):
-        raise Refused(403, "the form is too old, or cookies are switched off; load it again")
+        text = "the form is too old, or cookies are switched off; load it again"
+        if request.isSecure() and not _encrypted(request):
+            text += ". Cookies of this site are for https only: open it by https"
+        raise Refused(403, text)
+
+
+def _encrypted(request: Any) -> bool:
+    """Whether the browser can be thought to have come by https, so that it kept the cookie."""
+    origin = request.getHeader("origin") or request.getHeader("referer") or "https:"
+    return bool(origin.lower().startswith("https:"))

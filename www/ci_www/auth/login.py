@@ -28,6 +28,8 @@ class AuthPages(Resource):
         if request.postpath == [b"login"]:
             request.setResponseCode(404)
             closed: str | None = request.site.policy.closed_because()
+            if closed is None and request.site.policy.wants_names():
+                closed = "The web server before this one does the login."
             text = closed or "This site has no logins: everybody may do everything."
             return f"{text}\n".encode()
         request.setResponseCode(404)

@@ -33,12 +33,24 @@ class Sessions:
     """Reads and writes session cookies.
 
     :param now: gives unix seconds.
+    :param identify: who asks, where that is known without a cookie; None if it is not.
+    :param path: below which the site is, so that its neighbours do not get its cookies.
     """
 
-    def __init__(self, secret: bytes, now: Callable[[], float], lifetime: timedelta) -> None:
+    def __init__(
+        self,
+        secret: bytes,
+        now: Callable[[], float],
+        lifetime: timedelta,
+        *,
+        identify: Callable[[Any], UserInfo | None] = lambda _request: None,
+        path: Callable[[], str] = lambda: "/",
+    ) -> None:
         self._secret = secret
         self._now = now
         self.lifetime = lifetime
+        self._identify = identify
+        self.path = path
 
     def claims(self, request: Any) -> dict[str, Any]:
         """What the request's cookie says; that of nobody if there is none that is valid."""
@@ -58,8 +70,13 @@ class Sessions:
         return claims
 
     def user_info(self, request: Any) -> UserInfo:
-        """Who asks, as the session says: at least ``anonymous`` or ``username``."""
-        info: UserInfo = self.claims(request)["user_info"]
+        """Who asks: at least ``anonymous`` or ``username``.
+
+        What a web server before us says of it counts for this request alone: it does not go into
+        the cookie, which would be believed from everywhere.
+        """
+        known: UserInfo | None = self._identify(request)
+        info: UserInfo = self.claims(request)["user_info"] if known is None else known
         return info
 
     def begin(self, request: Any, user_info: UserInfo) -> None:
@@ -73,7 +90,7 @@ class Sessions:
         request.addCookie(
             _cookie_name(request),
             tokens.sign(claims, self._secret).encode(),
-            path=b"/",
+            path=self.path().encode(),
             httpOnly=True,
             secure=request.isSecure(),
             sameSite=b"lax",
@@ -88,7 +105,7 @@ class Sessions:
         Begins a session if there is none.
         """
         if "sid" not in self.claims(request):
-            self.begin(request, self.user_info(request))
+            self.begin(request, self.claims(request)["user_info"])
         mask = secrets.token_bytes(_MASK_BYTES)
         return base64.urlsafe_b64encode(mask + _xor(self._csrf(request), mask)).decode()
 

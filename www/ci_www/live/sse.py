@@ -75,6 +75,7 @@ class ServerSentEvents(Resource):
             return _refuse(request, error.status, str(error))
         request.setHeader(b"Content-Type", b"text/event-stream")
         request.setHeader(b"Cache-Control", b"no-cache")
+        request.setHeader(b"X-Accel-Buffering", b"no")  # nginx must pass each event on at once
         name = str(uuid.uuid4())
         listener = self._listeners[name] = Listener(self._hub, request)
         request.notifyFinish().addBoth(lambda _ended: self._forget(name))

@@ -56,7 +56,9 @@ class Assets:
         for path in sorted(files, key=lambda path: (path.name != "base.mjs", path.name)):
             text = path.read_text("utf-8")
             if path.suffix == ".mjs":
-                text = re.sub(r'"\./([a-z]+\.mjs)"', lambda m: f'"{self.url(m[1])}"', text)
+                text = re.sub(
+                    r'"\./([a-z]+\.mjs)"', lambda m: f'"./{self._by_plain[m[1]].name}"', text
+                )
             self._add(path.name, text.encode(), _TYPES[path.suffix])
         self._add("log.css", ansi.stylesheet().encode(), _TYPES[".css"])
         for kind, colour in _FAVICON.items():

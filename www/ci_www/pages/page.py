@@ -6,6 +6,7 @@ from datetime import UTC, tzinfo
 from typing import Any
 
 from ci_common.numbers import whole_number
+from ci_www.proxies import path_before
 
 #: More than any id, line or number of seconds that a page is asked for.
 _MOST = 10**11
@@ -37,6 +38,11 @@ class Ask:
     request: Any = None
     #: Raises Refused if the viewer may not do it: (action, kind, key).
     demand: Callable[[str, str, Any], None] = lambda _action, _kind, _key: None
+
+    @property
+    def prefix(self) -> str:
+        """The path below which people find the site; empty for the root of its host."""
+        return path_before(self.parts.config.buildbotURL)
 
     @property
     def data(self) -> Any:

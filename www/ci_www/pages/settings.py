@@ -56,9 +56,10 @@ async def save(ask: Ask) -> Page | Redirect:
         b"times": "relative" if first(ask.form, "relative") else "absolute",
         b"keys": "on" if first(ask.form, "keys") else "off",
     }
+    path = ask.prefix.encode() or b"/"
     for name, value in chosen.items():
         ask.request.addCookie(
-            name, value.encode(), path=b"/", max_age=b"%d" % _YEAR_S, sameSite=b"lax"
+            name, value.encode(), path=path, max_age=b"%d" % _YEAR_S, sameSite=b"lax"
         )
     return Redirect("/settings?saved=1")
 

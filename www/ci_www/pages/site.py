@@ -29,6 +29,7 @@ from ci_www.pages.missing import Problem, problem_page
 from ci_www.pages.page import Answer, Ask, NotThere, Page, Raw, Redirect, Stream
 from ci_www.pages.render import Renderer
 from ci_www.pages.shell import make_shell
+from ci_www.proxies import below
 
 STATIC = Path(__file__).parent.parent / "static"
 
@@ -164,7 +165,7 @@ class PageSite(Resource):
             request.setHeader(name, value)
         if isinstance(answer, Redirect):
             request.setResponseCode(answer.code)
-            request.setHeader("Location", answer.url)
+            request.setHeader("Location", _location(ask.prefix, answer.url))
             request.finish()
         elif isinstance(answer, Page):
             await self._send_page(request, ask, answer)
@@ -193,6 +194,8 @@ class PageSite(Resource):
         else:
             request.setResponseCode(page.status)
             body = await self.parts.in_thread(self.renderer.page, page, shell, ask.viewer, ask.now)
+        if ask.prefix:
+            body = await self.parts.in_thread(below, ask.prefix, body)
         request.setHeader("Cache-Control", "no-store" if page.status != 200 else "no-cache")
         await self._send_body(request, body, "text/html; charset=utf-8")
 
@@ -254,6 +257,11 @@ class Gate:
     def stopProducing(self) -> None:
         """The browser is gone: whoever waits finds that out."""
         self.resumeProducing()
+
+
+def _location(prefix: str, url: str) -> str:
+    """An address to go to, as the browser needs it."""
+    return prefix + url if url.startswith("/") and not url.startswith("//") else url
 
 
 def _moved(request: Any, moved: Moved) -> str:

@@ -11,7 +11,13 @@ from ci_common.jsontext import strict_json
 from ci_www.auth import who
 from ci_www.parts import WebParts
 
-_HIDDEN = ("allowed_hosts", "change_hook_dialects", "change_hook_auth", "custom_templates_dir")
+_HIDDEN = (
+    "allowed_hosts",
+    "trusted_proxies",
+    "change_hook_dialects",
+    "change_hook_auth",
+    "custom_templates_dir",
+)
 
 
 class ApiVersions(Resource):

@@ -4,9 +4,12 @@ const body = document.body;
 const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
+// Where the site begins: "/", or a path below which it is shown.
+const ROOT = new URL($(".brand").href).pathname;
+
 // --- cookies: what the server needs to know of this browser ---------------------------------
 export function setCookie(name, value) {
-  document.cookie = `${name}=${encodeURIComponent(value)};path=/;max-age=31536000;SameSite=Lax`;
+  document.cookie = `${name}=${encodeURIComponent(value)};path=${ROOT.replace(/(.)\/$/, "$1")};max-age=31536000;SameSite=Lax`;
 }
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 if (body.dataset.zone === "" && zone) {
@@ -307,7 +310,7 @@ addEventListener("pageshow", (event) => { if (event.persisted) lost(); }); // fr
 
 function open() {
   return new Promise((done) => {
-    const one = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
+    const one = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${ROOT}ws`);
     const late = setTimeout(() => { one.onclose = null; one.close(); done(false); }, PATIENCE);
     one.onclose = () => { clearTimeout(late); done(false); };
     one.onopen = () => {
@@ -362,7 +365,7 @@ async function back(now, text) {
 attempt();
 
 // --- keys -----------------------------------------------------------------------------------
-const PLACES = { h: "/", b: "/builders", w: "/waterfall", q: "/queue", k: "/workers", c: "/changes" };
+const PLACES = { h: "", b: "builders", w: "waterfall", q: "queue", k: "workers", c: "changes" };
 const keysOff = /(?:^|; )keys=off/.test(document.cookie);
 let row = -1, gone = 0;
 function help() {
@@ -390,7 +393,7 @@ document.addEventListener("keydown", (event) => {
   if (event.target.closest("input, select, textarea, [contenteditable]")) return;
   const after = Date.now() - gone < 1200;
   gone = 0;
-  if (after && PLACES[event.key]) return void location.assign(PLACES[event.key]);
+  if (after && event.key in PLACES) return void location.assign(ROOT + PLACES[event.key]);
   const rows = $$(".rows li, tr[data-row], .cards tbody tr:not(.group)");
   const move = (by) => { row = Math.max(0, Math.min(rows.length - 1, row + by)); $("a", rows[row])?.focus(); };
   const link = (rel) => { const a = $(`a[rel=${rel}]`); if (a) location.assign(a.href); };

@@ -25,5 +25,6 @@
     });
     query = found.toString();
   }
-  location.replace(path + (query ? "?" + query : ""));
+  // the site may lie below a path
+  location.replace(location.pathname.replace(/\/$/, "") + path + (query ? "?" + query : ""));
 })(window.location);
