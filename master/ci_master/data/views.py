@@ -60,6 +60,9 @@ OPEN_LOGS = 3
 #: Logs of at most so many lines are read as a whole: then their headers are known.
 WHOLE_LINES = 160
 
+#: So many builds the waterfall shows on one page, and of so many all steps.
+_BOXES, _WITH_STEPS = 1600, 300
+
 Tail = tuple[int, list[tuple[str, str]]]
 
 
@@ -76,11 +79,16 @@ class Past:
         changes: list[ChangeLine],
         moments: list[WorkerMoment],
         last_active: int | None,
+        start: int = 0,
+        *,
+        cut: bool = False,
     ) -> None:
         self.builds = builds
         self.changes = changes
         self.moments = moments
         self.last_active = last_active
+        self.start = start  # everything since then is here
+        self.cut = cut  # whether that is later than was asked for, for there was too much
 
 
 class Views:
@@ -253,21 +261,31 @@ class Views:
         *,
         start: int,
         end: int,
-        steps: bool,
+        steps: str = "",
     ) -> Past:
-        """What happened from ``start`` to ``end``."""
+        """What happened from ``start`` to ``end``; less than that if a page cannot hold it.
+
+        :param steps: ``1`` for the steps of all builds; else those that ended well are left out
+            where there are many builds.
+        """
         ids = list(builder_ids)
 
         def work(tx: Connection) -> Past:
-            boxes = _waterfall.builds_between(tx, ids, start, end)
-            if steps:
-                _waterfall.add_steps(tx, boxes)
-            last = None if boxes else _waterfall.last_end_before(tx, ids, start)
+            begin, boxes = start, _waterfall.builds_between(tx, ids, start, end, limit=_BOXES)
+            cut = len(boxes) == _BOXES
+            if cut:
+                finished = [box.started_at for box in boxes if box.complete_at is not None]
+                begin = min(finished, default=start)
+                boxes = _waterfall.builds_between(tx, ids, begin, end, limit=2 * _BOXES)
+            _waterfall.add_steps(tx, boxes, only_telling=steps != "1" and len(boxes) > _WITH_STEPS)
+            last = None if boxes else _waterfall.last_end_before(tx, ids, begin)
             return Past(
                 boxes,
-                _changes.between(tx, start, end),
-                _waterfall.worker_moments(tx, worker_ids, start, end),
+                _changes.between(tx, begin, end),
+                _waterfall.worker_moments(tx, worker_ids, begin, end),
                 last,
+                begin,
+                cut=cut,
             )
 
         return await self._read(work)

@@ -14,10 +14,14 @@ from ci_master.storage.schema import (
     buildrequests,
     builds,
     buildset_sourcestamps,
+    buildsets,
     sourcestamps,
     steps,
     worker_events,
 )
+
+#: Results of steps that say why a build did not end well: failure and exception.
+_BROKEN = (2, 4)
 
 
 @dataclass(slots=True)
@@ -43,6 +47,7 @@ class BoxBuild:
     complete_at: int | None
     results: int | None
     state_string: str
+    reason: str = ""
     stampids: list[int] = field(default_factory=list)
     branches: list[str] = field(default_factory=list)
     steps: list[BoxStep] = field(default_factory=list)
@@ -93,9 +98,14 @@ def builds_between(
             builds.c.complete_at,
             builds.c.results,
             builds.c.state_string,
+            buildsets.c.reason,
             buildrequests.c.buildsetid,
         )
-        .select_from(builds.join(buildrequests, buildrequests.c.id == builds.c.buildrequestid))
+        .select_from(
+            builds.join(buildrequests, buildrequests.c.id == builds.c.buildrequestid).join(
+                buildsets, buildsets.c.id == buildrequests.c.buildsetid
+            )
+        )
         .where(
             builds.c.id.in_(_running_in(start, end)),
             builds.c.builderid.in_(sorted(set(builder_ids))),
@@ -108,7 +118,7 @@ def builds_between(
     found: list[BoxBuild] = []
     by_set: dict[int, list[BoxBuild]] = {}
     for row in tx.execute(query):
-        box = BoxBuild(*row[:8])
+        box = BoxBuild(*row[:9])
         found.append(box)
         by_set.setdefault(row.buildsetid, []).append(box)
     found.sort(key=lambda box: (box.started_at, box.id), reverse=True)
@@ -129,8 +139,11 @@ def builds_between(
     return found
 
 
-def add_steps(tx: Connection, boxes: Iterable[BoxBuild]) -> None:
-    """Fill in the steps that were started and are not hidden. One statement."""
+def add_steps(tx: Connection, boxes: Iterable[BoxBuild], *, only_telling: bool = False) -> None:
+    """Fill in the steps that were started and are not hidden. One statement.
+
+    :param only_telling: leave out those that ended well.
+    """
     by_id = {box.id: box for box in boxes}
     if not by_id:
         return
@@ -148,6 +161,8 @@ def add_steps(tx: Connection, boxes: Iterable[BoxBuild]) -> None:
         )
         .order_by(steps.c.buildid, steps.c.number)
     )
+    if only_telling:
+        query = query.where(or_(steps.c.complete_at.is_(None), steps.c.results.in_(_BROKEN)))
     for buildid, *rest in tx.execute(query):
         by_id[buildid].steps.append(BoxStep(*rest))
 

@@ -59,6 +59,30 @@ def clock(at: float, now: float, zone: tzinfo) -> str:
     return f"{then:%Y-%m-%d}"
 
 
+def day_name(then: datetime) -> str:
+    """``Nov 20``."""
+    return f"{_MONTHS[then.month - 1]} {then.day}"
+
+
+def span_text(start: float, end: float, zone: tzinfo) -> str:
+    """A range with its date or dates: ``Thu Nov 20, 02:00 \u2013 14:00 CET``.
+
+    Where clocks were put back or forward in between, both ends name their zone.
+    """
+    a, b = datetime.fromtimestamp(start, zone), datetime.fromtimestamp(end, zone)
+    first = f"{_DAYS[a.weekday()]} {day_name(a)}"
+    if a.year != b.year:
+        first += f" {a.year}"
+    first += f", {a:%H:%M}"
+    if a.utcoffset() != b.utcoffset():
+        first += f" {a.tzname() or ''}".rstrip()
+    last = f"{b:%H:%M} {b.tzname() or ''}".rstrip()
+    if a.date() != b.date():
+        year = f" {b.year}" if a.year != b.year else ""
+        last = f"{_DAYS[b.weekday()]} {day_name(b)}{year}, {last}"
+    return f"{first} \u2013 {last}"
+
+
 def full(at: float, zone: tzinfo) -> str:
     """Date and time in the viewer's zone and in UTC."""
     then, utc = datetime.fromtimestamp(at, zone), datetime.fromtimestamp(at, UTC)

@@ -1,6 +1,6 @@
 """The waterfall: time downwards, a column for each builder, one SVG."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,24 +9,35 @@ from ci_www.pages.bits import person, short, shorten_text
 from ci_www.pages.farm import BuilderNow, Farm
 from ci_www.pages.page import Ask, Page
 from ci_www.pages.wf_boxes import (
-    COLUMN,
-    MOST_BOXES,
     Band,
     Box,
+    ColumnFacts,
     column_bands,
     column_boxes,
-    merged,
+    failing_text,
+    places_of,
+    span,
 )
-from ci_www.pages.wf_layout import fitting_axis
+from ci_www.pages.wf_layout import LEAST_SCALE, MOST_SCALE, Place, fitting_axis
 from ci_www.pages.wf_time import Axis, AxisTick, Stretch
 from ci_www.pages.wf_wanted import DEFAULT_S, Wanted, wanted_from
 from ci_www.pages.words import BROKEN, WORDS, Kind, Mark, kind_of, mark_of
 
 COLUMNS = 25
-CHANGES = 190
 _NEAR_PX = 18
-#: Room for columns in a window of 1440 pixels.
-_WIDTH = 1120
+#: Room for columns in a window of 1440 pixels, without that for the end of a slanted name.
+_WIDTH, _SLANT_PX = 1108, 56
+#: The widths of a column, and that below which the names of the builders are slanted.
+_NARROWEST, _WIDEST, _SLANTED = 42, 160, 96
+#: The width of a column where steps are asked for.
+_WITH_STEPS = 190
+#: Above "now" is this much room: for what runs to grow, and to show when it is expected to end.
+_ROOM_PX = 40
+#: More boxes than this: short builds that lie close together become one box, the nearest first.
+MOST_BOXES = 800
+_APART_PX = (1.0, 6.0, 24.0, 96.0, 400.0)
+#: So many pixels for the usual step where steps are asked for, and how tall that may be.
+_STEP_PX, _STEPS_MOST_PX = 14.0, 12_000.0
 
 
 @dataclass(slots=True)
@@ -46,7 +57,7 @@ class Column:
     """A builder."""
 
     builder: BuilderNow
-    x: float  # in percent
+    x: float  # in percent of all columns
     boxes: list[Box]
     bands: list[Band]
 
@@ -61,6 +72,9 @@ class TwinRow:
     url: str
     started_at: int
     took_s: float
+    worker: str
+    failing: str
+    reason: str
 
 
 @dataclass(slots=True)
@@ -71,10 +85,15 @@ class WaterfallView:
     columns: list[Column]
     total: int
     ticks: list[AxisTick]
-    folds: list[tuple[Stretch, str]]
+    folds: list[tuple[Stretch, str, str]]  # how long it is, and from when to when
     dots: list[ChangeDot]
     height: int
     width: int  # the least of all columns together
+    slanted: bool  # whether columns are too narrow for names beside each other
+    start: float  # what is drawn begins then
+    range_text: str
+    cut: int  # so many builds are shown, where the range holds more; else 0
+    now_y: float | None  # where "now" is
     share: float  # of a column, in percent
     scale: float
     legend: list[Mark]
@@ -135,6 +154,7 @@ def waterfall_view(
     now: float,
     zone: Any,
     total: int,
+    worker_name: Callable[[int | None], str | None] = lambda _id: None,
 ) -> WaterfallView:
     """Make the view from the builders of this page and what happened in the range."""
     builds = _wanted_builds(past, wanted)
@@ -153,31 +173,31 @@ def waterfall_view(
         chosen = [one for one in chosen if one.id in bad]
     if not wanted.empty:
         chosen = [one for one in chosen if of[one.id]]
-    many = sum(map(len, of.values())) > MOST_BOXES
-    runs = {one.id: merged(of[one.id], 0 if many else MOST_BOXES) for one in chosen}
-    axis = fitting_axis(
-        wanted.start,
-        wanted.end if wanted.frozen else wanted.end + 1,
-        runs.values(),
-        [(c.when, c.when) for c in changes],
-        now=now,
-        scale=wanted.scale,
-        fold=wanted.fold,
-        steps=wanted.steps,
-    )
-    zoom = wanted.url(frozen=False)
-    zoom += "" if "?" in zoom else "?"
+    axis = _axis([b for one in chosen for b in of[one.id]], changes, past.start, wanted, now)
     share = round(100 / max(1, len(chosen)), 4)
-    room = max(COLUMN, _WIDTH // max(1, len(chosen)))
+    width = max(column_width(len(chosen)), _WITH_STEPS if wanted.steps == "1" else 0)
+
+    def zoom(start: int, end: int) -> str:
+        spare = max(30, (end - start) // 10)
+        return wanted.url(start=start - spare, end=end + spare, frozen=True, scale=None)
+
     columns = []
-    for place, one in enumerate(chosen):
+    placed = _places([of[one.id] for one in chosen], axis, now)
+    for number, (one, places) in enumerate(zip(chosen, placed, strict=True)):
         rows = [worker_rows[w.id] for w in one.workers if w.id in worker_rows]
-        boxes = column_boxes(
-            runs[one.id], axis, one.segment, one.name, now=now, steps=wanted.steps, width=room,
+        facts = ColumnFacts(
+            one.segment,
+            one.name,
+            now=now,
+            width=width,
+            steps=wanted.steps,
+            usual_s=one.median_s,
+            worker_name=worker_name,
             zoom=zoom,
-        )  # fmt: skip
-        bands = column_bands(rows, past.moments, axis, now=now)
-        columns.append(Column(one, round(place * share, 4), boxes, bands))
+        )
+        boxes = column_boxes(of[one.id], places, axis, facts)
+        bands = column_bands(rows, past.moments, axis, now=now, width=width)
+        columns.append(Column(one, round(number * share, 4), boxes, bands))
     lowest = max((b.y + b.height for c in columns for b in c.boxes), default=0.0)
     kinds: set[Kind] = {box.kind for column in columns for box in column.boxes}
     kinds |= {step.kind for column in columns for box in column.boxes for step in box.steps}
@@ -188,29 +208,74 @@ def waterfall_view(
         total=total,
         ticks=axis.ticks(zone),
         folds=[
-            (s, f"{times.stretch(s.high - s.low)} without events")
+            (s, times.stretch(s.high - s.low), times.span_text(s.low, s.high, zone))
             for s in axis.stretches
             if s.folded
         ],
         dots=change_dots(changes, axis),
-        height=int(max(axis.height, lowest, 60)) + 8,
-        width=max(1, len(columns)) * COLUMN,
+        height=int(max(axis.height, lowest, 60)) + 16,
+        width=max(1, len(columns)) * width,
+        slanted=width < _SLANTED,
+        start=axis.start,
+        range_text=times.span_text(axis.start, axis.end, zone),
+        cut=len(past.builds) if past.cut else 0,
+        now_y=None if wanted.frozen else axis.y(axis.end),
         share=share,
         scale=axis.scale,
         legend=[Mark(kind, word) for kind, word in WORDS.items() if kind in kinds],
         bands={band.kind for column in columns for band in column.bands},
-        twin=_twin(builds, names, now),
+        twin=_twin(builds, names, now, worker_name),
         tags=[(tag, _side(tag, wanted), wanted.toggle(tag)) for tag in all_tags],
-        older=wanted.shifted(-1),
+        older=wanted.before(axis.start) if past.cut else wanted.shifted(-1),
         newer=wanted.shifted(1) if wanted.end < now - 60 else "",
-        permalink=wanted.url(start=wanted.start, end=wanted.end, frozen=True),
-        zoom_in=wanted.url(scale=min(64.0, axis.scale * 2)) if axis.scale < 64 else "",
-        zoom_out=wanted.url(scale=max(0.5, axis.scale / 2)) if axis.scale > 0.5 else "",
+        permalink=wanted.url(start=int(axis.start), end=wanted.end, frozen=True),
+        zoom_in=wanted.url(scale=axis.scale * 2) if axis.scale * 2 <= MOST_SCALE else "",
+        zoom_out=wanted.url(scale=axis.scale / 2) if axis.scale / 2 >= LEAST_SCALE else "",
         last_active=_around(wanted, past.last_active),
         left=wanted.url(col=max(0, wanted.col - COLUMNS)) if wanted.col else "",
         right=wanted.url(col=wanted.col + COLUMNS) if wanted.col + COLUMNS < total else "",
         any_build=bool(builds),
     )
+
+
+def column_width(count: int) -> int:
+    """The least width of each of so many columns, so that 25 fit a window of 1440 pixels."""
+    width = _WIDTH // max(1, count)
+    if width < _SLANTED:
+        width = (_WIDTH - _SLANT_PX) // count
+    return min(_WIDEST, max(_NARROWEST, width))
+
+
+def _axis(
+    builds: Sequence[Any], changes: Sequence[Any], start: float, wanted: Wanted, now: float
+) -> Axis:
+    """The axis of what is shown. Where steps are asked for, the usual step can be read."""
+    spans = [span(build, now) for build in builds]
+    end = wanted.end if wanted.frozen else max(now, wanted.end)
+    more: dict[str, Any] = {}
+    if wanted.steps == "1":
+        spans += [span(step, now) for build in builds for step in build.steps]
+        more = {"usual_px": _STEP_PX, "most_px": _STEPS_MOST_PX}
+    return fitting_axis(
+        start,
+        end,
+        [(max(start, a), min(end, b)) for a, b in spans if b >= start and a <= end],
+        [(c.when, c.when) for c in changes],
+        scale=wanted.scale,
+        fold=wanted.fold,
+        room_px=0 if wanted.frozen else _ROOM_PX,
+        **more,
+    )
+
+
+def _places(columns: Sequence[Sequence[Any]], axis: Axis, now: float) -> list[list[Place]]:
+    """Where the builds of each column are; not more boxes than a page can hold."""
+    found: list[list[Place]] = []
+    for apart in _APART_PX:
+        found = [places_of(builds, axis, now, apart) for builds in columns]
+        if sum(map(len, found)) <= MOST_BOXES:
+            break
+    return found
 
 
 def _side(tag: str, wanted: Wanted) -> str:
@@ -223,7 +288,12 @@ def _around(wanted: Wanted, at: int | None) -> str:
     return wanted.url(start=at - DEFAULT_S // 2, end=at + DEFAULT_S // 2, frozen=True)
 
 
-def _twin(builds: list[Any], names: Mapping[int, BuilderNow], now: float) -> list[TwinRow]:
+def _twin(
+    builds: list[Any],
+    names: Mapping[int, BuilderNow],
+    now: float,
+    worker_name: Callable[[int | None], str | None],
+) -> list[TwinRow]:
     return [
         TwinRow(
             mark_of(b.results, complete=b.complete_at is not None),
@@ -232,9 +302,12 @@ def _twin(builds: list[Any], names: Mapping[int, BuilderNow], now: float) -> lis
             urls.build(names[b.builderid].segment, b.number),
             b.started_at,
             (b.complete_at if b.complete_at is not None else now) - b.started_at,
+            worker_name(b.workerid) or "",
+            failing_text(b),
+            shorten_text(str(b.reason), 60),
         )
         for place, b in enumerate(builds)
-        if b.builderid in names and (place < 500 or b.complete_at is None)
+        if b.builderid in names and (place < 300 or b.complete_at is None)
     ]
 
 
@@ -284,8 +357,9 @@ async def waterfall(ask: Ask) -> Page:
         list(worker_rows),
         start=wanted.start,
         end=wanted.end,
-        steps=wanted.steps != "0",
+        steps=wanted.steps,
     )
+    worker_names = {row.id: row.name for row in data.workers.by_id.values()}
     tags = sorted({tag for one in builders if one.active for tag in one.tags})
     view = await ask.parts.in_thread(
         lambda: waterfall_view(
@@ -297,6 +371,7 @@ async def waterfall(ask: Ask) -> Page:
             now=ask.now,
             zone=ask.viewer.zone,
             total=len(chosen),
+            worker_name=worker_names.get,
         )
     )
     kinds = {one.mark.kind for one in shown}

@@ -1,27 +1,30 @@
 """The boxes and bands of a waterfall's column: where they are and what they say."""
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from ci_www.pages import urls
+from ci_www.pages.bits import shorten_text
 from ci_www.pages.times import duration
+from ci_www.pages.wf_layout import LEAST_PX, Place, arrange
 from ci_www.pages.wf_time import Axis
-from ci_www.pages.words import BROKEN, WORDS, Kind, kind_of
+from ci_www.pages.words import BROKEN, URGENCY, WORDS, Kind, kind_of
 
-#: Height of a line of text or of a step, and the gap between boxes.
-LINE, GAP = 15.0, 2.0
-#: Boxes lower than this have no text.
-LEAST_WITH_TEXT = 12.0
-#: Least width of a column.
-COLUMN = 140
-#: More boxes than this: runs of equal results are merged.
-MOST_BOXES = 1500
+#: Height of a line of text.
+LINE = 14.0
+#: Boxes lower than this have no text in them; it stands below, if nothing else does.
+LEAST_WITH_TEXT, _BESIDE_PX = 12.0, 13.0
+#: Where a box shows its steps, its own text has this width.
+_NAME_PX, _LEAST_STEP_PX = 64.0, 12.0
+
+#: Bands lower than this have no text.
+_LEAST_BAND_PX = 40.0
 
 _CHARACTER = 6.4
-
-#: Builds that one box stands for, newest first: usually one.
-Run = list[Any]
+_REASON = 90
 
 
 @dataclass(slots=True)
@@ -31,24 +34,29 @@ class StepBox:
     y: float
     height: float
     kind: Kind
-    text: str
+    text: str  # empty where there is no room for it
     label: str
 
 
 @dataclass(slots=True)
 class Box:
-    """A build, or a run of builds that were merged."""
+    """A build, or several that are too short and too close together to be drawn apart."""
 
     y: float
     height: float
     kind: Kind
     url: str
-    label: str  # for those who do not see it
+    label: str  # who, what came out and how long it took; more lines say why, where and what failed
     lines: list[str]
     stamps: str
     running: bool
+    beside: str = ""  # the text of a low box, below it
     lane: int = 0  # builds of a builder that ran at the same time are side by side
     lanes: int = 1
+    count: int = 1
+    earlier: bool = False  # it began before the range
+    later: bool = False  # it ended after the range
+    expected_y: float | None = None  # where a running build is expected to end
     steps: list[StepBox] = field(default_factory=list)
 
 
@@ -60,6 +68,22 @@ class Band:
     height: float
     kind: str  # off, pau
     label: str
+    text: str  # as much of that as has room
+    now: bool = False  # it still is so
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFacts:
+    """What the boxes of a column need to know of their builder and of the page."""
+
+    segment: str
+    name: str
+    now: float
+    width: float  # of the column in pixels, for what text fits
+    steps: str = ""  # 0: never shown; else where they have room
+    usual_s: int | None = None  # what builds of this builder took
+    worker_name: Callable[[int | None], str | None] = lambda _id: None
+    zoom: Callable[[int, int], str] = lambda _start, _end: ""  # URL of a range
 
 
 def fit(text: str, width: float) -> str:
@@ -70,177 +94,187 @@ def fit(text: str, width: float) -> str:
     return text[: room - 1] + "\u2026" if room > 3 else ""
 
 
-def span(run: Run, now: float) -> tuple[float, float]:
-    """When a run began and ended; at least a second, for times are stored in seconds."""
-    begin = min(build.started_at for build in run)
-    end = max(build.complete_at if build.complete_at is not None else now for build in run)
-    return begin, max(end, begin + 1.0)
+def span(build: Any, now: float) -> tuple[float, float]:
+    """When a build began and ended; one that runs ends now."""
+    end = build.complete_at if build.complete_at is not None else now
+    return build.started_at, max(end, build.started_at)
 
 
-def least_height(run: Run, *, steps: bool, line: float) -> float:
-    """The height that a box needs, with the gap below it.
-
-    :param steps: whether each step is to have a line.
-    :param line: the height of a box without steps.
-    """
-    if steps and len(run) == 1 and len(run[0].steps) > 1:
-        return LINE * (len(run[0].steps) + 1) + 1 + GAP
-    return line + GAP
-
-
-def lanes_of(spans: Sequence[tuple[float, float]]) -> list[tuple[int, int]]:
-    """(lane, number of lanes) for each span, so that those at the same time are side by side."""
-    found = [(0, 1)] * len(spans)
-    group: list[tuple[int, int]] = []  # (index, lane) of what overlaps
-    ends: list[float] = []
-
-    def close() -> None:
-        for index, lane in group:
-            found[index] = (lane, len(ends))
-        group.clear()
-        ends.clear()
-
-    for index in sorted(range(len(spans)), key=lambda i: spans[i]):
-        begin, end = spans[index]
-        if ends and begin >= max(ends):
-            close()
-        lane = next((i for i, last in enumerate(ends) if last <= begin), len(ends))
-        ends[lane : lane + 1] = [end]
-        group.append((index, lane))
-    close()
-    return found
+def places_of(
+    builds: Sequence[Any], axis: Axis, now: float, apart_px: float = LEAST_PX
+) -> list[Place]:
+    """Where the builds of one builder are, newest on top, none over another."""
+    spans = [span(build, now) for build in builds]
+    return arrange(
+        [(axis.exact(end), axis.exact(begin)) for begin, end in spans], apart_px=apart_px
+    )
 
 
 def column_boxes(
-    runs: Sequence[Run],
-    axis: Axis,
-    segment: str,
-    name: str,
-    *,
-    now: float,
-    steps: str,
-    width: float = COLUMN,
-    zoom: str = "",
+    builds: Sequence[Any], places: Sequence[Place], axis: Axis, facts: ColumnFacts
 ) -> list[Box]:
-    """The boxes of one builder, newest on top, none over another.
+    """The boxes of one builder at their places.
 
-    :param runs: of :class:`ci_master.data.views.BoxBuild`.
-    :param steps: ``0`` never shows steps; else they are shown where they have room.
-    :param width: of the column, for what text fits.
-    :param zoom: URL to which the range of a run of several builds is added.
+    :param builds: of :class:`ci_master.data.views.BoxBuild`.
     """
-    spans = [span(run, now) for run in runs]
     boxes: list[Box] = []
-    for run, (begin, end), (lane, lanes) in zip(runs, spans, lanes_of(spans), strict=True):
-        top = axis.y(end)
-        height = max(4.0, round(axis.y(begin) - top - GAP, 1))
-        room = width / lanes - 32
-        if len(run) > 1:
-            box = _run_box(run, top, height, name, zoom)
+    for place in places:
+        room = facts.width / place.lanes - 10
+        if len(place.members) > 1:
+            box = _box_of_many([builds[one] for one in place.members], place, facts, room)
         else:
-            box = _box(run[0], top, height, segment, name, now, room)
-            tall = height >= LINE * (len(run[0].steps) + 1)
-            if tall and steps != "0" and len(run[0].steps) > 1:
-                box.steps = _step_boxes(run[0], top, height, now, room)
-        box.lane, box.lanes = lane, lanes
+            box = _box(builds[place.members[0]], place, axis, facts, room)
+        box.lane, box.lanes = place.lane, place.lanes
         boxes.append(box)
-    return sorted(boxes, key=lambda box: box.y)
-
-
-def _box(
-    build: Any, top: float, height: float, segment: str, name: str, now: float, room: float
-) -> Box:
-    running = build.complete_at is None
-    kind = kind_of(build.results, complete=not running)
-    took = duration((now if running else build.complete_at) - build.started_at)
-    failing = next((step.name for step in build.steps if kind_of(step.results) in BROKEN), "")
-    if running and not failing:
-        failing = next((step.name for step in build.steps if step.complete_at is None), "")
-    lines: list[str] = []
-    if height >= LEAST_WITH_TEXT:
-        full = f"#{build.number} {failing} \u00b7 {took}" if failing else f"#{build.number} {took}"
-        if len(full) * _CHARACTER > room and failing:
-            lines.append(fit(f"#{build.number} {failing}", room))
-            if height >= 2 * LINE:
-                lines.append(fit(took, room))
-        else:
-            lines.append(fit(full, room))
-    label = f"{name} #{build.number} {WORDS[kind]}, {took}"
-    if failing:
-        label += f", {failing}"
-    return Box(
-        y=round(top, 1),
-        height=height,
-        kind=kind,
-        url=urls.build(segment, build.number),
-        label=label,
-        lines=lines,
-        stamps=" ".join(map(str, build.stampids)),
-        running=running,
-    )
-
-
-def _run_box(run: Run, top: float, height: float, name: str, zoom: str) -> Box:
-    """One box for a run of builds with equal results; a click zooms in."""
-    first, last = run[-1], run[0]
-    kind = kind_of(last.results)
-    text = f"{len(run)} {WORDS[kind]}"
-    return Box(
-        y=round(top, 1),
-        height=height,
-        kind=kind,
-        url=f"{zoom}&from={first.started_at}&to={(last.complete_at or last.started_at) + 60}",
-        label=f"{name}: {len(run)} builds, {WORDS[kind]}",
-        lines=[text] if height >= LEAST_WITH_TEXT else [],
-        stamps="",
-        running=False,
-    )
-
-
-def _step_boxes(build: Any, top: float, height: float, now: float, room: float) -> list[StepBox]:
-    """The steps below the line with the build's number, the last one on top."""
-    spans = [
-        max(0.0, (step.complete_at if step.complete_at is not None else now) - step.started_at)
-        for step in build.steps
-    ]
-    spare = height - 1 - LINE * (len(spans) + 1)
-    weights = [took or 0.1 for took in spans]  # steps of no second share what is left
-    whole = sum(weights)
-    boxes = []
-    y = top + LINE
-    for step, took, weight in reversed(list(zip(build.steps, spans, weights, strict=True))):
-        tall = LINE + spare * weight / whole
-        kind = kind_of(step.results, complete=step.complete_at is not None)
-        time = duration(took)
-        text = f"{step.name} \u00b7 {time}"
-        if len(text) * _CHARACTER > room + 12:
-            text = fit(step.name, room + 12)
-        boxes.append(
-            StepBox(round(y, 1), round(tall, 1), kind, text, f"{step.name}: {WORDS[kind]}, {time}")
-        )
-        y += tall
+    _texts_beside(boxes, axis, facts.width - 10)
     return boxes
 
 
-def merged(builds: Sequence[Any], most: int = MOST_BOXES) -> list[list[Any]]:
-    """Runs of builds of one builder that are shown as one box; alone if there are few.
+def failing_text(build: Any) -> str:
+    """What a build failed with, or which step it is at; empty if there is nothing to say."""
+    failing = next((step.name for step in build.steps if kind_of(step.results) in BROKEN), "")
+    if build.complete_at is None and not failing:
+        failing = next((step.name for step in build.steps if step.complete_at is None), "")
+    return str(failing)
 
-    :param builds: of one builder, newest first.
+
+def _y_and_height(place: Place) -> tuple[float, float]:
+    top, bottom = round(place.top, 1), round(place.bottom, 1)
+    return top, round(bottom - top, 1)
+
+
+def _box(build: Any, place: Place, axis: Axis, facts: ColumnFacts, room: float) -> Box:
+    running = build.complete_at is None
+    kind = kind_of(build.results, complete=not running)
+    took_s = (facts.now if running else build.complete_at) - build.started_at
+    took = duration(took_s)
+    failing = failing_text(build)
+    top, height = _y_and_height(place)
+    box = Box(
+        y=top,
+        height=height,
+        kind=kind,
+        url=urls.build(facts.segment, build.number),
+        label=_label(build, kind, took, failing, facts),
+        lines=[],
+        stamps=" ".join(map(str, build.stampids)),
+        running=running,
+        beside=f"#{build.number} {took}",
+        earlier=build.started_at < axis.start,
+        later=not running and build.complete_at > axis.end,
+    )
+    if running and facts.usual_s:
+        ends = build.started_at + facts.usual_s
+        above = (max(ends, facts.now) - facts.now) / 60 * axis.scale
+        box.expected_y = round(max(1.0, top - above), 1)
+        if ends > facts.now:
+            took = f"{min(99, int(100 * took_s / facts.usual_s))} % \u00b7 {took}"
+    if facts.steps != "0" and place.lanes == 1 and room > 2 * _NAME_PX and len(build.steps) > 1:
+        steps = _step_boxes(build, axis, facts, room - _NAME_PX)
+        if facts.steps == "1" or any(step.text for step in steps):
+            box.steps = steps
+            room = _NAME_PX
+    box.lines = _lines(build.number, failing, took, height, room)
+    return box
+
+
+def _lines(number: int, failing: str, took: str, height: float, room: float) -> list[str]:
+    """As much of number, step and time as a box of this height and room has space for.
+
+    The first line begins after the shape, which takes 16 pixels.
     """
-    if len(builds) <= most:
-        return [[build] for build in builds]
-    runs: list[list[Any]] = []
-    for build in builds:
-        last = runs[-1][-1] if runs else None
-        if last is not None and last.results == build.results and build.complete_at is not None:
-            runs[-1].append(build)
+    if height < LEAST_WITH_TEXT:
+        return []
+    name = f"#{number}"
+    told = [failing, took] if failing else [took]
+    texts = [" \u00b7 ".join([f"{name} {told[0]}", *told[1:count]]) for count in (2, 1)]
+    fits = [count for count, text in ((2, texts[0]), (1, texts[1]), (0, name))
+            if len(text) * _CHARACTER <= room - 16]  # fmt: skip
+    inside = fits[0] if fits else 0
+    first = {2: texts[0], 1: texts[1], 0: name if fits else ""}[inside]
+    lines = [first, *(fit(one, room) for one in told[inside:])]
+    return lines[: max(1, int((height - 1) // LINE))]
+
+
+def _label(build: Any, kind: Kind, took: str, failing: str, facts: ColumnFacts) -> str:
+    """Who, what and how long, and below it what failed, why it was built and where."""
+    text = f"{facts.name} #{build.number} {WORDS[kind]}, {took}"
+    if failing:
+        text += f", {failing}"
+    worker = facts.worker_name(build.workerid)
+    more = [shorten_text(str(build.reason), _REASON)] if build.reason else []
+    more += [f"on {worker}"] if worker else []
+    return "\n".join([text, *more])
+
+
+def _box_of_many(builds: list[Any], place: Place, facts: ColumnFacts, room: float) -> Box:
+    """One box for builds that cannot be drawn apart; a click zooms in."""
+    kinds = [kind_of(one.results, complete=one.complete_at is not None) for one in builds]
+    kind = next(one for one in URGENCY if one in kinds)
+    top, height = _y_and_height(place)
+    first = min(one.started_at for one in builds)
+    last = max(one.complete_at or one.started_at for one in builds)
+    counts = ", ".join(f"{kinds.count(one)} {WORDS[one]}" for one in URGENCY if one in kinds)
+    text = f"{len(builds)} builds"
+    numbers = sorted(one.number for one in builds)
+    return Box(
+        y=top,
+        height=height,
+        kind=kind,
+        url=facts.zoom(first, last),
+        label=f"{facts.name}: {text} in {duration(last - first)}: {counts}\n"
+        f"#{numbers[0]} to #{numbers[-1]}",
+        lines=[fit(text, room - 16)] if height >= LEAST_WITH_TEXT else [],
+        stamps=" ".join(sorted({str(stamp) for one in builds for stamp in one.stampids})),
+        running=False,
+        beside=text,
+        count=len(builds),
+    )
+
+
+def _texts_beside(boxes: list[Box], axis: Axis, room: float) -> None:
+    """Leave the text of a low box only where it has room below, before the next box or fold."""
+    edges = [one.top for one in axis.stretches if one.folded]
+    for box, after in zip_longest(boxes, boxes[1:]):
+        low = box.y + box.height
+        if box.lanes > 1 or box.height >= LEAST_WITH_TEXT:
+            box.beside = ""
+            continue
+        place = bisect_left(edges, low - 1)
+        limits = [axis.height + _BESIDE_PX, *edges[place : place + 1]]
+        limits += [after.y] if after is not None else []
+        box.beside = fit(box.beside, room) if min(limits) - low >= _BESIDE_PX else ""
+
+
+def _step_boxes(build: Any, axis: Axis, facts: ColumnFacts, room: float) -> list[StepBox]:
+    """The steps at their times, the last one on top."""
+    steps = [step for step in build.steps if (step.complete_at or facts.now) > axis.start]
+    spans = [span(step, facts.now) for step in steps]
+    boxes = []
+    for place in arrange([(axis.exact(end), axis.exact(begin)) for begin, end in spans]):
+        step = steps[place.members[0]]
+        kinds = [
+            kind_of(steps[one].results, complete=steps[one].complete_at is not None)
+            for one in place.members
+        ]
+        kind = next(one for one in URGENCY if one in kinds)
+        top, height = _y_and_height(place)
+        begin, end = spans[place.members[0]]
+        time = duration(end - begin)
+        if len(place.members) > 1:
+            label = ", ".join(steps[one].name for one in place.members)
+            text = f"{len(place.members)} steps"
         else:
-            runs.append([build])
-    return runs
+            label = f"{step.name}: {WORDS[kind]}, {time}"
+            text = f"{step.name} \u00b7 {time}"
+            if len(text) * _CHARACTER > room:
+                text = fit(step.name, room)
+        boxes.append(StepBox(top, height, kind, text if height >= _LEAST_STEP_PX else "", label))
+    return boxes
 
 
 def column_bands(
-    workers: Sequence[Any], moments: Iterable[Any], axis: Axis, *, now: float
+    workers: Sequence[Any], moments: Iterable[Any], axis: Axis, *, now: float, width: float = 160
 ) -> list[Band]:
     """When all workers of a builder were away, or those that were there were paused.
 
@@ -260,7 +294,10 @@ def column_bands(
         kind, label = _condition(there, paused, why)
         if kind and until > at:
             top = axis.y(until)
-            bands.append(Band(top, max(2.0, round(axis.y(at) - top, 1)), kind, label))
+            height = max(LEAST_PX, round(axis.y(at) - top, 1))
+            text = fit(label, width - 14) if height >= _LEAST_BAND_PX else ""
+            lasts = moment is None and now <= axis.end
+            bands.append(Band(top, height, kind, label, text, lasts))
         at = until
         if moment is not None:
             _apply(moment, there, paused, why)

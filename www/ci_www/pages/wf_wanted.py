@@ -6,6 +6,7 @@ from typing import Any
 
 from ci_common.numbers import MOST_32, finite_number, whole_number
 from ci_www.pages import times, urls
+from ci_www.pages.wf_layout import LEAST_SCALE, MOST_SCALE
 
 DEFAULT_S = 12 * 3600
 _LONGEST_S = 14 * 24 * 3600
@@ -65,6 +66,11 @@ class Wanted:
         by = int((self.end - self.start) * share)
         return self.url(start=self.start + by, end=self.end + by, frozen=True)
 
+    def before(self, end: float) -> str:
+        """The same span, up to a moment."""
+        at = int(end)
+        return self.url(start=at - (self.end - self.start), end=at, frozen=True)
+
 
 def wanted_from(args: Mapping[str, list[str]], now: float) -> Wanted:
     """What a query string asks for; also understands the arguments of older waterfalls."""
@@ -78,7 +84,7 @@ def wanted_from(args: Mapping[str, list[str]], now: float) -> Wanted:
     start = begin if begin is not None and begin < end else end - DEFAULT_S
     start = max(start, end - _LONGEST_S)
     scale = finite_number(first("scale"))
-    scale = None if scale is None else min(64.0, max(0.5, scale))
+    scale = None if scale is None else min(MOST_SCALE, max(LEAST_SCALE, scale))
     return Wanted(
         start=start,
         end=end,

@@ -204,6 +204,8 @@ async function regions(names) {
   } finally { fetching = false; }
 }
 const named = () => [...new Set($$("[data-region]").map((region) => region.dataset.region))];
+/** Ask for a region anew. */
+export function renew(name) { due.add(name); soon(); }
 function everything() {
   for (const name of named()) { due.add(name); fetched.delete(name); }
   document.dispatchEvent(new CustomEvent("resync"));
