@@ -90,6 +90,9 @@ class FakeLog:
         self.waiting.append(Deferred())
         return self.waiting[-1]
 
+    def output_end(self) -> list[tuple[str, bytes]]:
+        return [(stream, data) for stream, data in self.parts if stream != "h"]
+
     def make_room(self) -> None:
         self.has_room = True
         for one in self.waiting:

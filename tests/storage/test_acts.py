@@ -10,6 +10,7 @@ from ci_master.data.builders import BuilderSpec, ProjectSpec
 from ci_master.data.codebases import CodebaseSpec
 from ci_master.data.endpoints.reader import Reader
 from ci_master.data.model import Request
+from ci_master.data.views import Views
 from ci_master.storage import schema
 from tests.storage.harness import Desk
 
@@ -369,3 +370,23 @@ def test_changes_kept_for_a_scheduler_survive_a_restart(desk: Desk) -> None:
     desk.crash()
     desk.open()
     assert desk.run(desk.data.scheduler_changes.pending(row.id)) == [(2, False), (3, True)]
+
+
+def test_what_failed_is_stored_and_stays_with_the_builder(desk: Desk) -> None:
+    data = desk.data
+    build = data.builds.start(1, a_request(desk), 1)
+    step = data.steps.add(build, "test")
+    step.exit_code, step.ending, step.error_line = 3_221_225_477, "killed", "3 failed"
+    data.steps.finish(step, FAILURE, False)
+    build.failure, build.failed_step = "test: killed - 3 failed", step.number
+    data.builds.finish(build, FAILURE)
+    desk.settle()
+    found = desk.run(Views(desk.store).build(build.builderid, build.number))
+    assert found is not None
+    line = found[0].build
+    assert (line.failure, line.failed_step) == ("test: killed - 3 failed", step.number)
+    assert line.failing is not None and line.failing.line == "test: killed - 3 failed"
+    assert found[0].steps[-1].exit_code == 3_221_225_477
+    summary = data.builders.by_id[build.builderid].summary
+    for one in (summary, type(summary).from_text(summary.to_text())):
+        assert one.latest is not None and one.latest["failure"] == "test: killed - 3 failed"

@@ -5,6 +5,7 @@ import random
 import pytest
 from sqlalchemy import select
 
+from ci_common.errorline import END_BYTES
 from ci_master.data.builders import BuilderSpec
 from ci_master.data.logs import CHUNK_BYTES, FLUSH_S, LONGEST_LINE_BYTES, LogWriter
 from ci_master.data.model import StepRow
@@ -198,3 +199,18 @@ def test_names_that_differ_in_signs_only_get_slugs_of_their_own(desk: Desk, step
 def test_logs_of_one_name_get_slugs_of_their_own(desk: Desk, step: StepRow) -> None:
     slugs = [desk.data.logs.open(step, "err text").slug for _ in range(3)]
     assert slugs == ["err_text", "err_text_2", "err_text_3"]
+
+
+def test_the_end_of_a_log_is_known_whatever_chunks_it_is_in(desk: Desk, log: LogWriter) -> None:
+    for number in range(3000):
+        log.append("o", f"out {number} {'x' * 60}\n".encode())
+        log.append("e", f"err {number}\n".encode())
+        log.append("h", b"remark\n")
+    log.append("o", b"not ended")
+    log.finish()
+    end = log.output_end()
+    text = b"".join(data for _, data in end)
+    assert len(text) == END_BYTES
+    assert text.endswith(b"err 2999\nnot ended\n") and b"remark" not in text
+    assert {stream for stream, _ in end} == {"o", "e"}
+    desk.settle()

@@ -20,6 +20,7 @@ from ci_master.storage.migrations.versions import (
     v0003_build_changes,
     v0004_long_builds,
     v0005_outbox,
+    v0006_failures,
 )
 from ci_master.storage.schema import SCHEMA_VERSION, metadata
 
@@ -39,6 +40,7 @@ def test_the_migrations_lead_to_the_tables(database_url: str, basedir: str) -> N
             v0003_build_changes.upgrade()
             v0004_long_builds.upgrade()
             v0005_outbox.upgrade()
+            v0006_failures.upgrade()
         assert compare_metadata(context, metadata) == []
     engine.dispose()
 
@@ -151,7 +153,7 @@ def test_a_missing_file_says_how_to_make_it(basedir: str) -> None:
 
 
 def test_the_version_is_that_of_the_last_migration() -> None:
-    assert v0005_outbox.revision == SCHEMA_VERSION
+    assert v0006_failures.revision == SCHEMA_VERSION
 
 
 def _set_version(url: str, basedir: str, version: str) -> None:

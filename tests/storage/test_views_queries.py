@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event, insert
 
+from ci_common.failures import StepFailure
 from ci_master.storage import (
     schema,
     views_builds,
@@ -109,7 +110,8 @@ def ask(engine: Engine, question: Callable[[Connection], Any], most: int) -> Any
 def test_a_page_of_builds_is_newest_first_with_subject_and_failing_step(filled: Engine) -> None:
     rows = ask(filled, lambda tx: views_builds.of_builder(tx, 1, before=40, limit=5), 4)
     assert [row.number for row in rows] == [39, 38, 37, 36, 35]
-    assert rows[3].failing == (1, "step1", "text")
+    assert rows[3].failing == StepFailure(1, "step1", 2, "text")
+    assert rows[3].failure == "step1: text"
     assert rows[0].stamps[0].subject == "change 39" and rows[0].owner == "ana"
 
 

@@ -9,6 +9,8 @@ from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
 from ci_common.aio import call_override
+from ci_common.errorline import shortened
+from ci_common.failures import StepFailure
 from ci_common.results import (
     CANCELLED,
     EXCEPTION,
@@ -27,6 +29,7 @@ from ci_master.builds.buildlocks import BuildLocks
 from ci_master.builds.buildproperties import assemble, storable
 from ci_master.builds.buildstep import BuildStep
 from ci_master.builds.buildstop import BuildStop
+from ci_master.builds.endings import keep_failure
 from ci_master.builds.lifecycle import run_step
 from ci_master.builds.log import LogSettings
 from ci_master.builds.preparation import prepare
@@ -147,11 +150,20 @@ class Build(BuildFacts, BuildLocks, BuildStop):
             except Exception:
                 result = await self._step_broke(step, Failure())
             self.currentStep = None
+            before = self.results
             self.results, terminate = computeResultAndTermination(step, result, self.results)
+            if self.results != before:
+                self.note_failure(step)
             self.terminate = self.terminate or terminate
             if step._build_text:
                 self.text.append(step._build_text)
             data.builds.set_properties(self.row, await storable(self.properties))
+
+    def note_failure(self, step: BuildStep) -> None:
+        """The build has become worse by a step: that one is told where it says what failed."""
+        if self.results in (FAILURE, EXCEPTION) and step.row is not None:
+            self.row.failed_step = step.row.number
+            self.row.failure = StepFailure.of(step.row).line
 
     async def _next_step(self) -> BuildStep | None:
         """The next step that is to be run; None if there is none."""
@@ -175,6 +187,8 @@ class Build(BuildFacts, BuildLocks, BuildStop):
             await step.addLogWithFailure(failure)
             await step._finish_logs()
             self.services.data.steps.set_state(step.row, "finished (exception)")
+            step.results = EXCEPTION
+            keep_failure(step)
             self.services.data.steps.finish(step.row, EXCEPTION, False)
         step._build_text = f"{step.name} (exception)"
         return EXCEPTION
@@ -184,6 +198,9 @@ class Build(BuildFacts, BuildLocks, BuildStop):
         self.results = worst_status(self.results, EXCEPTION)
         what = failure.getErrorMessage().partition("\n")[0][:_LONGEST_CAUSE]  # without any SQL
         self.text.append(f"{type(failure.value).__name__}: {what}")
+        if hasattr(self, "row"):
+            self.row.failure = self.properties.cleanupTextFromSecrets(shortened(self.text[-1]))
+            self.row.failed_step = None
 
     # -- the end
 
@@ -201,6 +218,8 @@ class Build(BuildFacts, BuildLocks, BuildStop):
             self._tell_health()
         data = self.services.data
         if hasattr(self, "row"):
+            if self.results not in (FAILURE, EXCEPTION):
+                self.row.failure, self.row.failed_step = "", None
             if self.row.group.lost:
                 self.results = worst_status(self.results, EXCEPTION)
             try:

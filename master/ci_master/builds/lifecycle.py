@@ -17,6 +17,7 @@ from ci_common.results import (
     SKIPPED,
     worst_status,
 )
+from ci_master.builds.endings import keep_failure
 from ci_master.builds.errors import LOST, BuildStepCancelled, BuildStepFailed
 from ci_master.builds.recorded import accumulated
 from ci_master.builds.rendering import render_now, started
@@ -61,6 +62,7 @@ async def run_step(step: BuildStep) -> int:
         step._summary_call.cancel()
         step._summary_call = None
     await _show_result(step)
+    keep_failure(step)
     step.build.release_step_locks(step)
     assert step.results is not None
     data.steps.finish(step.row, step.results, hidden)

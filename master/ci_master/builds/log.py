@@ -123,6 +123,10 @@ class Log:
         for pending in self._pending:
             await pending
 
+    def output_end(self) -> list[tuple[str, bytes]]:
+        """The end of what was said, masked, as (letter of the stream, text); no headers."""
+        return self._stored.output_end()
+
     def append(self, stream: str, data: str | bytes) -> None:
         """Take text or bytes for one stream; what comes after the end is dropped."""
         if self.finished:

@@ -7,6 +7,8 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
+from ci_common.errorline import END_BYTES
+
 
 class Writer(Protocol):
     """The part of the data room's log writer that a log needs."""
@@ -23,6 +25,9 @@ class Writer(Protocol):
 
     def room(self) -> Deferred[None]:
         """Fires when there is room."""
+
+    def output_end(self) -> list[tuple[str, bytes]]:
+        """The end of the log, as (letter of the stream, text), without headers."""
 
 
 class LimitedWriter:
@@ -45,6 +50,9 @@ class LimitedWriter:
         self._full = False
         self._tail: deque[tuple[str, bytes]] = deque()
         self._tail_bytes = 0
+        #: The end of what is left out.
+        self._left_out: list[tuple[str, bytes]] = []
+        self._left_out_bytes = 0
 
     @property
     def has_room(self) -> bool:
@@ -71,8 +79,28 @@ class LimitedWriter:
             self._note(
                 f"Output exceeded {self._max_bytes} bytes, remaining output has been truncated\n"
             )
+        if stream != "h":
+            self._left_out.append((stream, data[-END_BYTES:]))
+            self._left_out_bytes += len(self._left_out[-1][1])
+            if self._left_out_bytes > 2 * END_BYTES:
+                self._forget()
         if self._max_tail_bytes:
             self._keep(stream, data)
+
+    def _forget(self) -> None:
+        """Keep no more than is wanted of the end of what is left out."""
+        kept, room = [], END_BYTES
+        for stream, data in reversed(self._left_out):
+            if room <= 0:
+                break
+            kept.append((stream, data[-room:]))
+            room -= len(data)
+        self._left_out = kept[::-1]
+        self._left_out_bytes = sum(len(data) for _, data in kept)
+
+    def output_end(self) -> list[tuple[str, bytes]]:
+        """The end of what was said, be it stored or left out."""
+        return [*self._writer.output_end(), *self._left_out]
 
     def _keep(self, stream: str, data: bytes) -> None:
         self._tail.append((stream, data))

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from ci_common.results import CANCELLED, EXCEPTION, RETRY, SUCCESS
 from ci_master.builds.buildproperties import of_attached_worker, storable
 from ci_master.builds.buildstep import BuildStep
+from ci_master.builds.endings import keep_failure
 from ci_master.builds.errors import LOST, PreparationFailed
 from ci_master.builds.locks import why_not_all
 from ci_master.builds.template import StepFactory
@@ -145,8 +146,10 @@ async def _broke(build: Build, step: BuildStep, failure: Failure) -> bool:
 
 
 def _ended(build: Build, step: BuildStep, text: str, results: int) -> bool:
-    build.results = results
+    build.results = step.results = results
     steps = build.services.data.steps
     steps.set_state(step.row, text)
+    keep_failure(step)
+    build.note_failure(step)
     steps.finish(step.row, results, False)
     return False

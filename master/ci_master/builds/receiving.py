@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,10 @@ from ci_master.builds.watchdog import Watchdog
 MOST_COLLECTED = 256 * 1024 * 1024
 
 
+#: What workers say of a program that a signal ended.
+_KILLED = re.compile(r"^process killed by signal (\d{1,3})$", re.MULTILINE)
+
+
 class OutputTooLong(Exception):
     """A command wrote more than a step may keep in memory."""
 
@@ -28,6 +33,8 @@ class Receiving:
     logger = Logger()
 
     rc: int | None
+    #: number of the signal that ended the program, if one did
+    signal: int | None = None
     active: bool
     ignore_updates: bool
     collectStdout: bool
@@ -63,7 +70,7 @@ class Receiving:
                 elif key == "stderr":
                     self.addStderr(value)
                 elif key == "header":
-                    self.addHeader(value)
+                    self._header(value)
                 else:
                     self._other(key if isinstance(key, str) else key.decode(), value)
         if self._full:
@@ -86,11 +93,16 @@ class Receiving:
         elif key == "failure_reason":
             self.remote_failure_reason = value if isinstance(value, str) else value.decode()
         elif key in ("stdout", "stderr", "header"):  # they came as bytes
-            {"stdout": self.addStdout, "stderr": self.addStderr, "header": self.addHeader}[key](
-                value
-            )
+            {"stdout": self.addStdout, "stderr": self.addStderr, "header": self._header}[key](value)
         else:
             self.updates.setdefault(key, []).append(value)
+
+    def _header(self, data: str | bytes) -> None:
+        """A remark of the worker: by it alone it tells of a signal that ended the program."""
+        killed = _KILLED.search(data if isinstance(data, str) else data.decode("utf-8", "replace"))
+        if killed:
+            self.signal = int(killed[1])
+        self.addHeader(data)
 
     def addStdout(self, data: str | bytes) -> None:
         """Text of the standard output; overrides call the original."""

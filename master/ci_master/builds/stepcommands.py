@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 
 from ci_common.aio import to_deferred
 from ci_common.results import CANCELLED
+from ci_master.builds.endings import note_ending
 from ci_master.builds.errors import LOST
 from ci_master.builds.remotecommand import RemoteCommand
 
@@ -28,6 +29,10 @@ class StepCommandsMixin:
     timed_out = False
     max_lines_reached = False
     _running = False
+    #: how the last program ended that failed, or else the last one
+    exit_code: int | None = None
+    ending = ""
+    _failed_command = False
     _lock_wait: Deferred[Any] | None = None
 
     if TYPE_CHECKING:
@@ -82,6 +87,8 @@ class StepCommandsMixin:
             raise
         finally:
             self.cmd = None
+        if command.remote_command == "shell":
+            note_ending(self, command)
         reason = command.remote_failure_reason
         if reason is not None:
             if reason in ("timeout", "timeout_without_output"):

@@ -144,6 +144,8 @@ class Builds:
                 "complete_at": build.complete_at,
                 "results": build.results,
                 "state_string": build.state_string,
+                "failure": build.failure,
+                "failed_step": build.failed_step,
             },
         )
         self._builders.count(act, build)
@@ -239,6 +241,9 @@ class Steps:
             "results": step.results,
             "hidden": step.hidden,
             "state_string": step.state_string,
+            "exit_code": step.exit_code,
+            "ending": step.ending,
+            "error_line": step.error_line,
         }
         act = self._context.transaction(f"the end of step '{step.name}'", step.group)
         act.update(schema.steps, step.id, values)

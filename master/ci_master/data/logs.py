@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
+from ci_common.errorline import END_BYTES
 from ci_master.data.context import Context
 from ci_master.data.model import StepRow
 from ci_master.events.bus import Key
@@ -39,6 +40,7 @@ class LogWriter:
     """
 
     __slots__ = (
+        "_before",
         "_broken",
         "_context",
         "_dirty",
@@ -92,9 +94,15 @@ class LogWriter:
         self._mending = False
         #: Nothing can be stored of it any more.
         self._broken = False
-        self._begin_chunk()
+        #: The end of what was said before the chunk that is being gathered.
+        self._before: list[tuple[str, bytes]] = []
+        self._start_chunk()
 
     def _begin_chunk(self) -> None:
+        self._before = self.output_end()
+        self._start_chunk()
+
+    def _start_chunk(self) -> None:
         self._row_id: int | None = None
         self._first_line = self.num_lines
         self._tail: list[bytes] = []
@@ -170,6 +178,27 @@ class LogWriter:
         if not self._dirty:
             self._dirty = True
             self._logs.flush_soon(self)
+
+    def output_end(self) -> list[tuple[str, bytes]]:
+        """The end of the log in order, as (letter of the stream, text), without headers.
+
+        At most :data:`~ci_common.errorline.END_BYTES`, which may begin within a line.
+        """
+        text = b"".join(self._tail)
+        found, at, room = [], len(text), END_BYTES
+        for stream, _lines, size in reversed(self._runs):
+            if room <= 0:
+                break
+            at -= size
+            if stream != "h":
+                found.append((stream, text[max(at, at + size - room) : at + size]))
+                room -= size
+        for stream, part in reversed(self._before):
+            if room <= 0:
+                break
+            found.append((stream, part[-room:]))
+            room -= len(part)
+        return found[::-1]
 
     def _act(self, what: str) -> Transaction:
         return self._context.transaction(f"{what} of log '{self.name}'", self._group)

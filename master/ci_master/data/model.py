@@ -74,7 +74,7 @@ class BuilderSummary:
     RECENT = 15
     DURATIONS = 10
 
-    #: The build that ended last, as REST dict; None if none ever did.
+    #: The build that ended last, as REST dict, with what failed as ``failure``; None if none did.
     latest: dict[str, Any] | None = None
     #: (number, result) of the builds that ended last, newest first.
     recent: list[tuple[int, int]] = field(default_factory=list)
@@ -99,7 +99,7 @@ class BuilderSummary:
         if any(number == build.number for number, _ in self.recent):
             self._correct(build)
             return
-        self.latest = build.as_json()
+        self.latest = {**build.as_json(), "failure": build.failure}
         self.recent = [(build.number, build.results), *self.recent[: self.RECENT - 1]]
         if self.streak_results == build.results:
             self.streak_length += 1
@@ -122,7 +122,7 @@ class BuilderSummary:
                 self.last_success_at = self.success_before
         self.recent[place] = (build.number, build.results)
         if self.latest is not None and self.latest["buildid"] == build.id:
-            self.latest = build.as_json()
+            self.latest = {**build.as_json(), "failure": build.failure}
         self.streak_results = self.recent[0][1]
         alike = list(takewhile(lambda one: one[1] == self.streak_results, self.recent))
         self.streak_length, self.streak_since_number = len(alike), alike[-1][0]
@@ -419,6 +419,11 @@ class StepRow:
     results: int | None = None
     urls: list[dict[str, str]] = field(default_factory=list)
     hidden: bool = False
+    #: How its last program that failed ended, and what its log says of it: see
+    #: :class:`ci_common.failures.StepFailure`.
+    exit_code: int | None = None
+    ending: str = ""
+    error_line: str = ""
     logs: "list[LogWriter]" = field(default_factory=list)
     #: What is stored of it and of its logs.
     group: Group = field(default_factory=Group)
@@ -456,6 +461,9 @@ class BuildRow:
     state_string: str = "created"
     results: int | None = None
     locks_duration_s: int = 0
+    #: What failed, in one line, and the number of the step that did, if one did.
+    failure: str = ""
+    failed_step: int | None = None
     properties: PropertyDict = field(default_factory=dict)
     steps: list[StepRow] = field(default_factory=list)
     #: REST dicts of the changes that it was asked for, while it runs.

@@ -10,6 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from ci_common.aio import spawn
+from ci_common.failures import killed_by, out_of_limit
 from ci_common.processes.child import ChildProcess, Ended
 from ci_common.results import CANCELLED, FAILURE, SUCCESS
 from ci_master.builds.buildstep import BuildStep
@@ -106,7 +107,13 @@ class MasterShellCommand(BuildStep):
     async def _result(self, log: StreamLog, ending: Ended | None) -> int:
         if ending is None:
             await log.addHeader("it was killed and does not end; it is left behind\n")
+        if ending is not None:
+            self.exit_code = ending.exitCode
+            self.ending = killed_by(ending.signal) if ending.signal else ""
         if self._killed_why is not None:
+            if not self.stopped:
+                limit = out_of_limit("timeout", self.runtime_timeout)
+                self.ending = ", ".join(filter(None, [limit, self.ending]))
             await log.addHeader(f"{self._killed_why}, killed\n")
             if self.stopped:
                 return CANCELLED

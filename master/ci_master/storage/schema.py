@@ -389,6 +389,9 @@ builds = Table(
     Column("locks_duration_s", Integer, nullable=False, default=0),
     Column("state_string", Text, nullable=False, default=""),
     Column("results", SmallInteger),
+    # What failed, in one line (ci_common.failures), and the number of the step that did.
+    Column("failure", Text, nullable=False, default="", server_default=""),
+    Column("failed_step", Integer),
     UniqueConstraint("builderid", "number", name="builds_of_builder"),
     Index("builds_of_request", "buildrequestid"),
     Index("builds_of_worker", "workerid", "id"),
@@ -446,6 +449,10 @@ steps = Table(
     Column("results", SmallInteger),
     Column("urls_json", Text, nullable=False, default="[]"),
     Column("hidden", Boolean, nullable=False, default=False),
+    # Of the last program that failed, or else of the last one; see ci_common.failures.
+    Column("exit_code", BigInteger),
+    Column("ending", Text, nullable=False, default="", server_default=""),
+    Column("error_line", Text, nullable=False, default="", server_default=""),
     UniqueConstraint("buildid", "number", name="steps_of_build"),
 )
 
@@ -536,4 +543,4 @@ reporters = Table(
 )
 
 #: The migration that brings a database to these tables.
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.engine import Connection, Row
 
+from ci_common.failures import StepFailure
 from ci_master.storage.schema import (
     build_properties,
     buildrequests,
@@ -70,7 +71,9 @@ class BuildLine:
     owner: str | None
     locks_duration_s: int
     stamps: list[StampLine] = field(default_factory=list)
-    failing: tuple[int, str, str] | None = None  # step number, name, text
+    failure: str = ""  # what failed, in one line
+    failed_step: int | None = None  # number of the step that did
+    failing: StepFailure | None = None
 
 
 @dataclass(slots=True)
@@ -102,6 +105,9 @@ class StepLine:
     urls: list[dict[str, str]]
     hidden: bool
     logs: list[LogLine] = field(default_factory=list)
+    exit_code: int | None = None
+    ending: str = ""
+    error_line: str = ""
 
 
 @dataclass(slots=True)
@@ -158,6 +164,8 @@ def build_line(row: Row[Any]) -> BuildLine:
         rebuilt_buildid=m[buildsets.c.rebuilt_buildid],
         owner=owner_of(json.loads(m[buildsets.c.properties_json])),
         locks_duration_s=m[builds.c.locks_duration_s],
+        failure=m[builds.c.failure],
+        failed_step=m[builds.c.failed_step],
     )
 
 
@@ -227,18 +235,29 @@ def subject_of(comments: str) -> str:
 
 
 def add_failing_steps(tx: Connection, lines: Sequence[BuildLine]) -> None:
-    """Name the first failing step of each build that failed. One statement."""
+    """Name the step that made each build fail, or else the first that failed. One statement."""
     by_id = {line.id: line for line in lines if line.results in FAILED}
     if not by_id:
         return
     query = (
-        select(steps.c.buildid, steps.c.number, steps.c.name, steps.c.state_string)
+        select(
+            steps.c.buildid,
+            steps.c.number,
+            steps.c.name,
+            steps.c.results,
+            steps.c.state_string,
+            steps.c.exit_code,
+            steps.c.ending,
+            steps.c.error_line,
+        )
         .where(steps.c.buildid.in_(by_id), steps.c.results.in_(FAILED))
         .order_by(steps.c.buildid, steps.c.number)
     )
-    for buildid, number, name, text in tx.execute(query):
-        if by_id[buildid].failing is None:
-            by_id[buildid].failing = (number, name, text)
+    for buildid, *known in tx.execute(query):
+        line, step = by_id[buildid], StepFailure(*known)
+        if line.failing is None or step.number == line.failed_step:
+            line.failing = step
+            line.failure = line.failure or step.line
 
 
 def with_context(tx: Connection, lines: list[BuildLine]) -> list[BuildLine]:
@@ -350,6 +369,9 @@ def steps_of(tx: Connection, buildid: int) -> list[StepLine]:
                 m[steps.c.results],
                 json.loads(m[steps.c.urls_json]),
                 m[steps.c.hidden],
+                exit_code=m[steps.c.exit_code],
+                ending=m[steps.c.ending],
+                error_line=m[steps.c.error_line],
             )
         if m[logs.c.id] is not None:
             step.logs.append(
@@ -405,9 +427,11 @@ def detail(tx: Connection, builderid: int, number: int) -> BuildDetail | None:
     stamps = stamps_of(tx, [line.buildsetid], with_changes=False)
     line.stamps = stamps.get(line.buildsetid, [])
     lines = steps_of(tx, line.id)
-    failing = next((step for step in lines if step.results in FAILED), None)
-    if failing is not None:
-        line.failing = (failing.number, failing.name, failing.state_string)
+    failed = [step for step in lines if step.results in FAILED]
+    failed.sort(key=lambda step: step.number != line.failed_step)
+    if failed:
+        line.failing = StepFailure.of(failed[0])
+        line.failure = line.failure or line.failing.line
     properties = {
         name: (value, source) for name, (value, source) in json.loads(row.own or "{}").items()
     }

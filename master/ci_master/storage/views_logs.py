@@ -29,6 +29,9 @@ class LogPlace:
     step_results: int | None
     step_started_at: int | None
     step_complete: bool
+    exit_code: int | None = None
+    ending: str = ""
+    error_line: str = ""
 
 
 def find(tx: Connection, builderid: int, number: int, step: str, slug: str) -> LogPlace | None:
@@ -39,6 +42,9 @@ def find(tx: Connection, builderid: int, number: int, step: str, slug: str) -> L
         .add_columns(
             steps.c.started_at,
             steps.c.complete_at,
+            steps.c.exit_code,
+            steps.c.ending,
+            steps.c.error_line,
             builds.c.results.label("build_results"),
             builds.c.complete_at.label("build_complete_at"),
         )
@@ -74,6 +80,9 @@ def find(tx: Connection, builderid: int, number: int, step: str, slug: str) -> L
         row.results,
         row.started_at,
         row.complete_at is not None,
+        row.exit_code,
+        row.ending,
+        row.error_line,
     )
 
 

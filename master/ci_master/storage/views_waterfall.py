@@ -48,6 +48,7 @@ class BoxBuild:
     results: int | None
     state_string: str
     reason: str = ""
+    failure: str = ""  # what failed, in one line
     stampids: list[int] = field(default_factory=list)
     branches: list[str] = field(default_factory=list)
     steps: list[BoxStep] = field(default_factory=list)
@@ -99,6 +100,7 @@ def builds_between(
             builds.c.results,
             builds.c.state_string,
             buildsets.c.reason,
+            builds.c.failure,
             buildrequests.c.buildsetid,
         )
         .select_from(
@@ -118,7 +120,7 @@ def builds_between(
     found: list[BoxBuild] = []
     by_set: dict[int, list[BoxBuild]] = {}
     for row in tx.execute(query):
-        box = BoxBuild(*row[:9])
+        box = BoxBuild(*row[:10])
         found.append(box)
         by_set.setdefault(row.buildsetid, []).append(box)
     found.sort(key=lambda box: (box.started_at, box.id), reverse=True)

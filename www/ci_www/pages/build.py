@@ -55,7 +55,7 @@ class BuildView:
     mark: Mark
     complete: bool
     text: str
-    failing: tuple[str, str, str] | None  # step, its text, URL
+    failing: tuple[str, str, str] | None  # step, why it failed, URL
     sources: list[Source]
     reason: str
     owner: str
@@ -136,8 +136,8 @@ def build_view(
     segment = builder.segment
     failing = None
     if line.failing:
-        number, name, text = line.failing
-        failing = (name, text, urls.step(segment, line.number, number))
+        step = line.failing
+        failing = (step.name, step.why, urls.step(segment, line.number, step.number))
     row_of = (others or {}).get(line.rebuilt_buildid)
     steps, hidden = step_views(detail, tails, segment, now=now, open_step=open_step)
     return BuildView(
@@ -150,7 +150,7 @@ def build_view(
         url=urls.build(segment, line.number),
         mark=mark,
         complete=complete,
-        text=line.state_string,
+        text=line.failure or line.state_string,
         failing=failing,
         sources=[source_of(stamp) for stamp in line.stamps],
         reason=line.reason,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ci_common.failures import how_it_ended
 from ci_www.pages import urls
 from ci_www.pages.logtext import LogRow, header_of, log_rows
 from ci_www.pages.words import BROKEN, Kind, Mark, mark_of
@@ -36,6 +37,8 @@ class StepView:
     name: str
     mark: Mark
     text: str
+    how: str  # how its program ended, unless it did well
+    why: str  # if it failed: the line that tells of it
     started_at: int | None
     took_s: float | None
     running: bool
@@ -52,6 +55,11 @@ class StepView:
     tail: list[LogRow] = field(default_factory=list)
     tail_of: LogRef | None = None
     first_error: int | None = None  # line number
+
+    @property
+    def told(self) -> str:
+        """How it ended and why, or else what it says of itself."""
+        return " - ".join(part for part in (self.how, self.why) if part) or self.text
 
 
 def _mark(step: Any, build_complete: bool) -> Mark:
@@ -103,6 +111,8 @@ def step_views(
                 name=name,
                 mark=Mark("waiting", "not run yet"),
                 text="",
+                how="",
+                why="",
                 started_at=None,
                 took_s=None,
                 running=False,
@@ -164,6 +174,8 @@ def _step_view(
         name=step.name,
         mark=_mark(step, build.complete_at is not None),
         text=step.state_string,
+        how="" if step.exit_code == 0 else how_it_ended(step.exit_code, step.ending),
+        why=step.error_line,
         started_at=step.started_at,
         took_s=took,
         running=running,

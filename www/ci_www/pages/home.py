@@ -69,7 +69,7 @@ def troubles(builders: Iterable[BuilderNow], workers: Iterable[Any]) -> list[Tro
                 mark=builder.mark,
                 name=builder.name,
                 url=builder.url,
-                what=latest["state_string"],
+                what=latest.get("failure") or latest["state_string"],
                 number=latest["number"],
                 build_url=urls.build(builder.segment, latest["number"]),
                 streak=builder.streak,
@@ -126,15 +126,12 @@ def home_view(
 
 def _finished(farm: Farm, line: Any) -> Finished:
     stamp = line.stamps[0] if line.stamps else None
-    text = line.state_string
-    if line.failing:
-        text = f"{line.failing[1]}: {line.failing[2]}"
     return Finished(
         mark=mark_of(line.results),
         builder=farm.builder_name(line.builderid),
         number=line.number,
         url=urls.build(farm.segment(line.builderid), line.number),
-        text=text,
+        text=line.failure or line.state_string,
         branch=(stamp.branch if stamp else None) or "",
         revision=(stamp.revision if stamp else None) or "",
         subject=(stamp.subject if stamp else None) or line.reason,

@@ -31,7 +31,8 @@ class BuildRow:
     worker: str | None
     worker_url: str
     text: str
-    failing: str
+    failing: str  # the step
+    failing_why: str
     failing_url: str
     usual_s: int | None
 
@@ -60,8 +61,9 @@ def build_row(farm: Farm, line: Any, *, usual_s: int | None = None) -> BuildRow:
         waited_s=max(0, line.started_at - line.submitted_at),
         worker=worker,
         worker_url=urls.worker(worker) if worker else "",
-        text=line.state_string,
-        failing=line.failing[1] if line.failing else "",
-        failing_url=urls.step(segment, line.number, line.failing[0]) if line.failing else "",
+        text=line.failure or line.state_string,
+        failing=line.failing.name if line.failing else "",
+        failing_why=line.failing.why if line.failing else "",
+        failing_url=urls.step(segment, line.number, line.failing.number) if line.failing else "",
         usual_s=usual_s,
     )

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+from ci_common.failures import how_it_ended
 from ci_www.pages import urls
 from ci_www.pages.logtext import ERROR_BYTES, FOLD_ABOVE, LogRow, log_rows
 from ci_www.pages.lookup import find_builder
@@ -31,6 +32,8 @@ class LogView:
     step_url: str
     step: str
     step_mark: Mark
+    how: str  # how the step's program ended
+    why: str  # the line that tells why the step failed
     name: str
     url: str
     logid: int
@@ -79,6 +82,8 @@ def log_view(
         step_url=urls.step(segment, place.number, place.step_number),
         step=place.step_name,
         step_mark=mark_of(place.step_results, complete=place.step_complete),
+        how=how_it_ended(place.exit_code, place.ending),
+        why=place.error_line,
         name=place.log.name,
         url=url,
         logid=place.log.id,
