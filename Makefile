@@ -34,6 +34,7 @@ $(VENV)/.installed: $(VENV)/.runs
 
 docs: $(VENV)/.installed
 	$(BIN)/python docs/tools/reference.py
+	$(BIN)/python docs/tools/releases.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check

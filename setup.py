@@ -46,6 +46,7 @@ TEST = [
     *BROTLI,
     "aiosmtpd>=1.4,<2",
     "axe-core-python>=0.1,<1",
+    "docutils>=0.20,<1",
     "pytest>=8,<10",
     "pytest-xdist>=3.5,<4",
     "hypothesis>=6,<7",
@@ -55,6 +56,7 @@ TEST = [
     "mypy-zope>=1.0",
     "ruff>=0.6",
     "types-PyYAML",
+    "types-docutils",
     "types-psutil",
 ]
 

@@ -560,6 +560,15 @@ def util_page() -> str:
     )
 
 
+_LATER_NOTES = {
+    "webhooks": "These are classes to be imported. The dialect ``base`` is there, by its name in"
+    " ``c['www']['change_hook_dialects']``; a configuration that names one of the others is warned,"
+    " and requests of it are refused.",
+    "www": "These are plugins of Buildbot's pages. The pages need none of them: badges and the"
+    " waterfall are there, and ``c['www']['plugins']`` has no effect.",
+}
+
+
 def later_page() -> str:
     """docs/reference/later.rst: the names that configurations know, and that are not there."""
     out = [MADE, title("Not available yet", "=")]
@@ -571,6 +580,8 @@ def later_page() -> str:
         if names.split():
             words = " ".join(f"``{name}``" for name in names.split())
             out += [title(kind, "-"), "\n".join(_wrapped(words)), ""]
+            if kind in _LATER_NOTES:
+                out += ["\n".join(_wrapped(_LATER_NOTES[kind])), ""]
     return "\n".join(out)
 
 

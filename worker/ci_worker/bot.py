@@ -16,8 +16,6 @@ from ci_worker.session.dial import Address, import_reactor
 #: How long after the master's order the process ends: the answer has to be on its way first.
 _SHUTDOWN_DELAY_S = 0.2
 
-PROTOCOLS = ("pb", "msgpack_experimental_v7")
-
 
 class Worker(MultiService):
     """A worker: connects to its master and runs what that asks for.
@@ -59,7 +57,7 @@ class Worker(MultiService):
     ) -> None:
         super().__init__()
         if protocol != "pb":
-            raise ValueError(f"protocol is {protocol!r}, but only 'pb' is supported")
+            raise ValueError(f"protocol is {protocol!r}, but this version speaks only 'pb'")
         if allow_shutdown not in (None, "signal", "file"):
             raise ValueError(f"allow_shutdown is {allow_shutdown!r}: use None, 'signal' or 'file'")
         if connection_string is None and (not buildmaster_host or port is None):

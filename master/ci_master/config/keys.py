@@ -106,8 +106,8 @@ REMOVED = {
     "projectName": "write c['title']",
     "projectURL": "write c['titleURL']",
     "sources": "write c['change_source']",
-    "logHorizon": "write c['configurators'] = [util.JanitorConfigurator(logHorizon=...)]",
-    "buildHorizon": "write c['configurators'] = [util.JanitorConfigurator(...)]",
+    "logHorizon": "remove it: this version deletes no logs",
+    "buildHorizon": "remove it: this version deletes no builds",
     "eventHorizon": "remove it: there is nothing left that it limits",
     "debugPassword": "remove it: use c['manhole'] to look into a running master",
 }

@@ -43,6 +43,7 @@ CHECKER = "__import__('twisted.cred.checkers').cred.checkers.FilePasswordDB('p')
 )
 def test_an_open_door_is_warned_of_and_works(tmp_path: Path, lines: str, said: list[str]) -> None:
     warnings = load(tmp_path, MINIMAL + lines + "\n").warnings
+    warnings = [text for text in warnings if "which this version does not have" not in text]
     assert len(warnings) == len(said)
     for text, warning in zip(said, warnings, strict=True):
         assert text in warning

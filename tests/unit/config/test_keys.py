@@ -294,10 +294,18 @@ def test_an_author_who_wants_no_logins_gets_none(tmp_path: Path) -> None:
     [
         ("c['changeHorizon'] = 100", "c['changeHorizon'] has no effect yet"),
         ("c['manhole'] = object()", "c['manhole'] has no effect yet"),
+        (
+            "c['www'] = {'port': 1, 'change_hook_auth': False,"
+            " 'change_hook_dialects': {'github': {'secret': 'x'}, 'base': True,"
+            " 'mine': {'custom_class': object}}}",
+            "c['www']['change_hook_dialects'] names github, which this version does not have:"
+            " what is sent to such a change hook is refused",
+        ),
         ("c['metrics'] = {}", "c['metrics'] has no effect yet"),
         (
             "c['protocols']['msgpack_experimental_v7'] = {'port': 9990}",
-            "c['protocols']['msgpack_experimental_v7'] has no effect yet",
+            "c['protocols']['msgpack_experimental_v7']: this version does not speak that protocol,"
+            " so no worker can connect by it; write c['protocols'] = {'pb': {'port': 9989}}",
         ),
     ],
 )

@@ -10,7 +10,6 @@ from pathlib import Path
 from ci_common.daemon import TAC, say
 from ci_common.numbers import finite_number, is_digits, whole_number
 from ci_common.privacy import make_private_directory
-from ci_worker.bot import PROTOCOLS
 
 DEFAULT_PORT = 9989
 
@@ -79,10 +78,8 @@ def settings_from(options: Namespace) -> WorkerSettings:
     """
     host, port, name, password = _identity(options)
     _check_name(name)
-    if options.protocol not in PROTOCOLS:
-        raise Mistake(f"--protocol is '{options.protocol}': it can be {' or '.join(PROTOCOLS)}")
     if options.protocol != "pb":
-        raise Mistake(f"--protocol {options.protocol} is not supported by this version: use pb")
+        raise Mistake(f"--protocol is '{options.protocol}', but this version speaks only pb")
     if options.allow_shutdown not in (None, "signal", "file"):
         raise Mistake(
             f"--allow-shutdown is '{options.allow_shutdown}': it can be 'signal' or 'file'"

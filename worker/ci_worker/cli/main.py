@@ -67,7 +67,11 @@ def _create(commands: "Commands") -> argparse.ArgumentParser:
     sub.add_argument(
         "-a", "--allow-shutdown", help="'signal' (SIGHUP) or 'file' (shutdown.stamp) may ask for it"
     )
-    sub.add_argument("--protocol", default="pb", help="pb or msgpack_experimental_v7 (pb)")
+    sub.add_argument(
+        "--protocol",
+        default="pb",
+        help="how to talk to the master: this version speaks only pb (pb)",
+    )
     sub.add_argument("--connection-string", help="Twisted client endpoint of the master")
     sub.add_argument("--proxy-connection-string", help="endpoint of an HTTP proxy (CONNECT)")
     sub.add_argument("-f", "--force", action="store_true", help="overwrite files that exist")
