@@ -210,10 +210,13 @@ def _run(loaded: LoadedApplication, log_path: Path, ending: Ending, *, to_stdout
     from twisted.application.service import IService
     from twisted.internet import reactor
     from twisted.internet.error import ReactorNotRunning
+    from twisted.internet.protocol import AbstractDatagramProtocol, Factory
     from twisted.python import log
 
     from ci_common.daemonlog import start_logging
 
+    # A line for the begin and the end of each connection says nothing, and floods the log.
+    Factory.noisy = AbstractDatagramProtocol.noisy = False
     start_logging(loaded.application, loaded.names, log_path, to_stdout=to_stdout)
     service = IService(loaded.application)
 

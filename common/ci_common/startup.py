@@ -47,6 +47,11 @@ def report_failed(text: str) -> None:
     _write(StartReport(FAILED, text))
 
 
+def is_awaited() -> bool:
+    """Whether somebody waits for a report and has not got one."""
+    return bool(_Outcome.report_to or os.environ.get(REPORT_VARIABLE))
+
+
 def start_has_failed() -> bool:
     """Whether ``report_failed`` was called in this process."""
     return _Outcome.failed

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from ci_common.faults import ConfigError, nearest
@@ -80,6 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(name: str, words: list[str], is_verbose: bool) -> int:
+    missing = [] if name in _LIGHT else [one for one in _NEEDED if find_spec(one) is None]
+    if missing:
+        return _complain(_how_to_install(missing))
     module: Any = import_module(f"ci_master.cli.{COMMANDS[name][0]}")
     parser = CommandParser(
         prog=f"ci-master {name}",
@@ -89,12 +93,6 @@ def _run(name: str, words: list[str], is_verbose: bool) -> int:
     parser.add_argument("--version", action="version", version=f"ci-master {__version__}")
     module.add_arguments(parser)
     options = parser.parse_args(words)
-    missing = [] if name in _LIGHT else [one for one in _NEEDED if find_spec(one) is None]
-    if missing:
-        return _complain(
-            f"this is the installation of a worker; a master needs {', '.join(missing)} too:"
-            f" install ci-framework with the extra [master], into {sys.prefix}"
-        )
     try:
         return int(module.run(options))
     except Problem as problem:
@@ -109,6 +107,34 @@ def _run(name: str, words: list[str], is_verbose: bool) -> int:
         return 1
     except KeyboardInterrupt:
         return _complain("interrupted")
+
+
+def _how_to_install(missing: Sequence[str]) -> str:
+    """What a person types who has the plain installation and wants a master."""
+    import shlex
+
+    source = _installed_from() or "ci-framework"
+    return (
+        "this is the installation of a worker; for a master run"
+        f" {shlex.join([sys.executable, '-m', 'pip', 'install', f'{source}[master]'])}"
+        f" (which adds {', '.join(missing)})"
+    )
+
+
+def _installed_from() -> str | None:
+    """The checkout or the wheel that this was installed from, if it is still there."""
+    import json
+    from importlib.metadata import PackageNotFoundError, distribution
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    try:
+        text = distribution("ci-framework").read_text("direct_url.json")
+        url = urlsplit(json.loads(text or "{}").get("url", ""))
+    except (PackageNotFoundError, ValueError, AttributeError):
+        return None
+    path = url2pathname(url.path)
+    return path if url.scheme == "file" and Path(path).exists() else None
 
 
 class CommandParser(argparse.ArgumentParser):

@@ -1,11 +1,13 @@
 """The overview of ``ci-master``, and how mistakes at the command line are answered."""
 
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from ci_master.cli.main import COMMANDS, main
+from ci_master.cli.main import _LIGHT, _NEEDED, COMMANDS, main
 
 
 def test_every_command_tells_about_itself(capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,5 +84,40 @@ def test_what_a_master_needs_is_looked_for_before_anything_is_made(
     if command in ("stop", "reconfig"):
         assert "is not the directory of a master" in said
     else:
-        assert "a master needs sqlalchemy, alembic" in said and "the extra [master]" in said
+        assert said.count("\n") == 1 and "for a master run" in said and "[master]" in said
+        assert "which adds sqlalchemy, alembic" in said and "-m pip install" in said
     assert not basedir.exists()
+
+
+WITHOUT_EXTRAS = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {missing!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Missing())
+import importlib.util
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, package=None: (
+    None if name in {missing!r} else found(name, package))
+from ci_master.cli.main import main
+sys.exit(main({words!r}))
+"""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_plain_installation_says_in_one_line_how_a_master_is_installed(
+    tmp_path: Path, command: str
+) -> None:
+    """In a process of its own, where what the extra brings cannot be imported."""
+    words = [command] if command == "sendchange" else [command, str(tmp_path / "m")]
+    script = WITHOUT_EXTRAS.format(missing=_NEEDED, words=words)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("ci-master: ") and "Traceback" not in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1 and done.stdout == ""
+    assert ("-m pip install" in done.stderr) is (command not in _LIGHT)

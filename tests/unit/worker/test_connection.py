@@ -1,5 +1,6 @@
 """Try, be connected, wait, try again."""
 
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -97,6 +98,26 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(len(self.attempts), 1)
         self.clock.advance(1)
         self.assertEqual(len(self.attempts), 2)
+
+    def test_whoever_starts_it_with_a_wrong_password_is_told_and_it_ends(self) -> None:
+        report = Path(self.mktemp())
+        self.patch(startup._Outcome, "report_to", str(report))
+        self.connection()
+        self.refuse(WrongPassword("no"))
+        self.assertEqual((self.stops, self.clock.getDelayedCalls()), (1, []))
+        told = startup.read_report(report)
+        assert told is not None
+        self.assertEqual(told.state, startup.FAILED)
+        self.assertIn("does not know worker 'w1' with this password", told.text)
+
+    def test_a_wrong_password_after_the_start_is_tried_again(self) -> None:
+        self.patch(startup._Outcome, "report_to", self.mktemp())
+        self.connection()
+        self.refuse(CannotConnect("refused"))  # this was the word that the starter waited for
+        self.clock.advance(0.4)
+        self.refuse(WrongPassword("no"))
+        self.clock.advance(60)
+        self.assertEqual((self.stops, len(self.attempts)), (0, 3))
 
     def test_a_rejected_worker_ends_itself(self) -> None:
         self.connection()

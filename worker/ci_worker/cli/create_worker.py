@@ -10,6 +10,7 @@ from pathlib import Path
 from ci_common.daemon import TAC, say
 from ci_common.numbers import finite_number, is_digits, whole_number
 from ci_common.privacy import make_private_directory
+from ci_worker.facts.machine import describe_admin, describe_machine
 
 DEFAULT_PORT = 9989
 
@@ -18,11 +19,8 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _LONGEST_NAME = 50
 _RESERVED = "change"  # by it, clients that send changes log in
 
-_INFO = {
-    "admin": "Your Name Here <admin@youraddress.invalid>\n",
-    "host": "Please put a description of this machine here\n",
-}
-
+#: Files in ``info``, which the master shows to people, and what they say at first.
+_INFO = {"admin": describe_admin, "host": describe_machine}
 
 Tell = Callable[[str], None]
 
@@ -206,13 +204,14 @@ def _make(basedir: Path, settings: WorkerSettings, *, force: bool, quiet: bool) 
     _write_tac(basedir / TAC, tac_text(settings), force=force, tell=tell)
     info = basedir / "info"
     info.mkdir(exist_ok=True)
-    for name, text in _INFO.items():
+    for name, describe in _INFO.items():
         path = info / name
         if path.exists():
             continue
-        path.write_text(text, encoding="utf-8")
+        text = describe()
+        path.write_text(f"{text}\n", encoding="utf-8")
         path.chmod(0o644)
-        tell(f"please edit {path}: the master shows it to people")
+        tell(f"people who see the master's pages read of it: {text}\n    (edit {path})")
     tell(f"worker configured in {basedir}")
 
 

@@ -7,11 +7,11 @@ from typing import Any
 from ci_worker import __version__
 from ci_worker.commands import COMMAND_NAMES, COMMAND_VERSION
 
-_OS_RELEASE = Path("/etc/os-release")
+OS_RELEASE = Path("/etc/os-release")
 
 
 def worker_facts(
-    basedir: str, *, numcpus: int | None, delete_leftover_dirs: bool, os_release: Path = _OS_RELEASE
+    basedir: str, *, numcpus: int | None, delete_leftover_dirs: bool, os_release: Path = OS_RELEASE
 ) -> dict[str, Any]:
     """The facts, by the names that masters know.
 
@@ -19,11 +19,11 @@ def worker_facts(
     :param numcpus: how many processors to claim; None counts them.
     """
     facts: dict[str, Any] = _info_files(Path(basedir) / "info")
-    facts.update(_system_facts(os_release))
+    facts.update(system_facts(os_release))
     facts["environ"] = dict(os.environ)
     facts["system"] = os.name
     facts["basedir"] = basedir
-    facts["numcpus"] = numcpus or _count_cpus()
+    facts["numcpus"] = numcpus or count_cpus()
     facts["version"] = __version__
     facts["worker_commands"] = dict.fromkeys(COMMAND_NAMES, COMMAND_VERSION)
     facts["delete_leftover_dirs"] = delete_leftover_dirs
@@ -37,7 +37,8 @@ def _info_files(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8", errors="replace") for path in files}
 
 
-def _system_facts(os_release: Path) -> dict[str, str]:
+def system_facts(os_release: Path) -> dict[str, str]:
+    """What the system says of itself in ``os-release``, by names that begin with ``os_``."""
     if not os_release.is_file():
         return {}
     facts = {}
@@ -48,7 +49,8 @@ def _system_facts(os_release: Path) -> dict[str, str]:
     return facts
 
 
-def _count_cpus() -> int:
+def count_cpus() -> int:
+    """The processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -12,7 +12,7 @@ from twisted.logger import Logger
 
 from ci_common.aio import spawn
 from ci_common.retry import retry_wait_s
-from ci_common.startup import report_failed, report_ready
+from ci_common.startup import is_awaited, report_failed, report_ready
 from ci_worker.session.attempt import (
     Attempt,
     CannotConnect,
@@ -151,6 +151,10 @@ class MasterConnection(Service):
                 f"the master {self._address} does not know worker '{self._login.name}' "
                 "with this password"
             )
+            if is_awaited():
+                hint = "compare both with the workers in its master.cfg, and mend buildbot.tac"
+                self._end(f"{problem}: {hint}")
+                return None, wait
             wait = _SLOW_LEAST_S + _SLOW_SPREAD_S * self._chance()
         except Rejected as error:
             self._end(f"the master {self._address} refuses us: {error}")
