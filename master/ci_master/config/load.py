@@ -18,6 +18,7 @@ from ci_master.config.check import Check
 from ci_master.config.cross import check_relations
 from ci_master.config.doors import warn_of_open_doors
 from ci_master.config.latechecks import finish_checks
+from ci_master.config.mistakes import what_failed
 from ci_master.config.model import Config
 from ci_master.config.modules import fresh_modules
 from ci_master.config.noeffect import warn_of_no_effect
@@ -161,19 +162,19 @@ def _fault_of(error: BaseException, path: Path, places: KeyPlaces) -> Fault:
     """What stopped the file: the line of the author's that did it, and the exception."""
     if isinstance(error, SyntaxError) and error.lineno is not None:
         name = _shown_name(error.filename or str(path), path)
-        text = (error.text or "").strip()
-        return Fault(f"{name}:{error.lineno}", f"{type(error).__name__}: {error.msg}", text)
+        what, mend = what_failed(error, None)
+        hint = "\n    ".join(part for part in ((error.text or "").strip(), mend) if part)
+        return Fault(f"{name}:{error.lineno}", what, hint)
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if _is_authors(frame.filename, path)]
-    what = "".join(traceback.format_exception_only(error)).strip()
+    what, mend = what_failed(error, own[-1] if own else None)
     if not own:
-        return Fault(path.name, what)
+        return Fault(path.name, what, mend)
     last = own[-1]
     hint = last.line or places.source_line(last.lineno or 0)
     if frames[-1] is not last and not _is_ours(frames[-1].filename):
         hint += f"\n    raised in {frames[-1].filename}:{frames[-1].lineno}"
-    suggestion = _suggestion(error)
-    hint = f"{hint}\n    {suggestion}" if suggestion else hint
+    hint = f"{hint}\n    {mend}" if mend else hint
     return Fault(f"{_shown_name(last.filename, path)}:{last.lineno}", what, hint)
 
 
@@ -192,18 +193,6 @@ def _is_ours(filename: str) -> bool:
 def _shown_name(filename: str, path: Path) -> str:
     below = Path(filename)
     return str(below.relative_to(path.parent)) if below.is_relative_to(path.parent) else filename
-
-
-def _suggestion(error: BaseException) -> str:
-    """The nearest name that exists, for a name that does not."""
-    if isinstance(error, NameError) and error.name and error.__traceback__ is not None:
-        frame = error.__traceback__
-        while frame.tb_next is not None:
-            frame = frame.tb_next
-        known = {**frame.tb_frame.f_globals, **frame.tb_frame.f_locals}
-        near = nearest(error.name, known)
-        return f"did you mean '{near}'?" if near else ""
-    return ""
 
 
 def _check(check: Check) -> None:

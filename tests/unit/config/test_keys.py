@@ -167,7 +167,9 @@ WRONG = [
     (
         "c['www']['port'] = []",
         [
-            "master.cfg:7: KeyError: 'www'\n    c['www']['port'] = []",
+            "master.cfg:7: KeyError: c has no key 'www': it is used here before anything is"
+            " assigned to it\n    c['www']['port'] = []\n    write c['www'] = {} above this line,"
+            " or move this line below the one that does",
         ],
     ),
     (

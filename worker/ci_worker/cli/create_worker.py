@@ -212,7 +212,7 @@ def _make(basedir: Path, settings: WorkerSettings, *, force: bool, quiet: bool) 
         path.write_text(f"{text}\n", encoding="utf-8")
         path.chmod(0o644)
         tell(f"people who see the master's pages read of it: {text}\n    (edit {path})")
-    tell(f"worker configured in {basedir}")
+    tell(f"worker configured in {basedir}; to start it: ci-worker start {basedir}")
 
 
 def _write_tac(path: Path, text: str, *, force: bool, tell: Tell) -> None:
