@@ -1,9 +1,11 @@
 """The running parts of a master, put together and kept as the configuration says."""
 
 import os
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
 from twisted.application.service import MultiService
 from twisted.internet.defer import (
     Deferred,
@@ -15,7 +17,7 @@ from twisted.internet.defer import (
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
-from ci_common.aio import to_deferred
+from ci_common.aio import spawn, to_deferred
 from ci_common.collector import loading_for_good
 from ci_common.processes.records import FILE, ProcessRecords
 from ci_master.app.builders import (
@@ -44,8 +46,9 @@ from ci_master.schedulers.actions import register_actions
 from ci_master.schedulers.desk import catch_up
 from ci_master.schedulers.triggering import TriggerBoard
 from ci_master.secrets.registry import Secrets
-from ci_master.storage.engine import may_pass
+from ci_master.storage.engine import may_pass, sqlite_file
 from ci_master.storage.store import Store
+from ci_master.storage.walmark import add_mark, mark_run, schema_version
 from ci_master.wire.pb import PBPorts
 from ci_master.workers.registry import WorkerRegistry
 from ci_master.workers.transferjournal import TransferJournal
@@ -88,6 +91,8 @@ class House:
         self.change_sources: Members
         self.services: Members
         self.web: Any = None
+        self._database: str | None = None
+        self._mark = 0
 
     def in_thread(self, function: Any, *args: Any) -> Deferred[Any]:
         """Run blocking work in a thread of the reactor's pool."""
@@ -128,6 +133,7 @@ class House:
         with loading_for_good():
             await self.data.open(f"{me.host}:{me.directory}", mastership)
         note_token(identity)
+        await deferToThread(self._mark_database, db_url)
         await deferToThread(self.records.end_leftovers, self._say_from_thread)
         if self.data.abandoned_builds:
             self.log.warn(
@@ -165,6 +171,36 @@ class House:
         self.services = Members("service", self.site, self._parent)
         self.registry.setServiceParent(self._parent)
         self.queue.setServiceParent(self._parent)
+
+    def heartbeat(self) -> None:
+        """What a running master does every few seconds."""
+        self.data.heartbeat()
+        if self._database is not None:
+            spawn(self._note_mark(self._database), self.log, "looking at the database's mark")
+
+    async def _note_mark(self, path: str) -> None:
+        """Note it if somebody has changed the tables, and the database's mark by that."""
+        try:
+            mark = await self.store.read(schema_version)
+        except DBAPIError:
+            return  # the writer tells that the database is away; the next heartbeat looks again
+        if mark != self._mark:
+            await deferToThread(add_mark, path, mark)
+            self._mark = mark
+
+    def _mark_database(self, db_url: str) -> None:
+        """Let the write-ahead log of this run be told from that of another file."""
+        self._database = path = sqlite_file(db_url, self.basedir)
+        if path is None:
+            return
+        try:
+            self._mark = mark_run(path)
+        except (sqlite3.Error, OSError) as error:
+            self.log.warn(
+                "the database got no mark of this run ({error}): if this master is killed, and"
+                " another file is copied over the database, that is not noticed",
+                error=error,
+            )
 
     async def _recovered_transfers(self) -> TransferJournal:
         """The journal of uploads, without what a killed master left."""

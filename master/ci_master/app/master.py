@@ -117,7 +117,7 @@ class BuildMaster(MultiService):
         await house.apply(config, plan(None, config))
         self.config = config
         self._install_signals()
-        self._heartbeat = LoopingCall(house.data.heartbeat)
+        self._heartbeat = LoopingCall(house.heartbeat)
         self._heartbeat.clock = self.reactor
         self._heartbeat.start(HEARTBEAT_S, now=False)
         for line in house.greeting():

@@ -26,6 +26,8 @@ COMMANDS = {
     "restart": ("restart", "stop a master, then start it"),
     "reconfig": ("reconfig", "let a running master load its master.cfg again"),
     "sendchange": ("sendchange", "tell a running master of a change"),
+    "backup": ("backup", "put the state of a master into one file, while it runs"),
+    "restore": ("restore", "bring a stopped master back to the state of a backup"),
     "cleanupdb": ("cleanupdb", "compress the logs in the database of a stopped master again"),
 }
 ALIASES = {"sighup": "reconfig"}

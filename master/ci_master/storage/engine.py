@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from sqlalchemy.pool import NullPool, QueuePool
 
 from ci_master.storage.kinds import unsupported
+from ci_master.storage.walmark import ForeignLog, check_log
 
 #: What SQLite says when trying again later may help.
 _SQLITE_PASSING = ("locked", "full", "disk i/o", "unable to open", "readonly", "busy")
@@ -124,8 +125,14 @@ def one_off_engine(url: URL, *, reading: bool = False) -> Engine:
     """An engine for a command that runs a few statements and ends.
 
     :param reading: nothing is changed, not even the way in which SQLite keeps its file.
+    :raises DatabaseUnusable: if the write-ahead log beside an SQLite file is that of another one.
     """
     sqlite = url.get_backend_name() == "sqlite"
+    if sqlite and url.database not in (None, "", ":memory:"):
+        try:
+            check_log(str(url.database))
+        except ForeignLog as error:
+            raise DatabaseUnusable(str(error)) from error
     more: dict[str, Any] = {} if sqlite else {"connect_args": _liveness(url, "ci-master")}
     engine = create_engine(url, poolclass=NullPool, hide_parameters=True, **more)
     if url.get_backend_name() == "sqlite":

@@ -18,6 +18,7 @@ from ci_master.storage.engine import (
     show,
 )
 from ci_master.storage.schema import SCHEMA_VERSION, metadata
+from ci_master.storage.walmark import note_mark
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -39,7 +40,7 @@ def upgrade(url: str, basedir: str) -> str:
     try:
         with engine.begin() as connection:
             if found is None:
-                _create(connection)
+                create_tables(connection)
                 return f"created the tables in {show(target)} (version {SCHEMA_VERSION})"
             _migrate(connection, found, show(target))
             return f"migrated {show(target)} from version {found} to {SCHEMA_VERSION}"
@@ -47,7 +48,7 @@ def upgrade(url: str, basedir: str) -> str:
         did = "migrated" if found else "given its tables"
         raise DatabaseUnusable(
             f"the database {show(target)} could not be {did}: {error.orig}"
-            + _may_create(target, error)
+            + may_create(target, error)
         ) from error
     finally:
         engine.dispose()
@@ -85,6 +86,7 @@ def check_version(url: str, basedir: str) -> None:
     found = _look(target)
     if found == SCHEMA_VERSION:
         _check_writable(target)
+        _note_mark(target)
         return
     if found is None:
         raise DatabaseUnusable(
@@ -97,6 +99,66 @@ def check_version(url: str, basedir: str) -> None:
         f"the database {show(target)} has version {found}, this ci-master needs"
         f" {SCHEMA_VERSION}; make a backup, then run 'ci-master upgrade-master {basedir}'"
     )
+
+
+def _note_mark(target: URL) -> None:
+    """Note which file a log that is begun from now on belongs to."""
+    if target.get_backend_name() == "sqlite" and target.database not in (None, "", ":memory:"):
+        with contextlib.suppress(OSError):
+            note_mark(str(target.database))
+
+
+def version_of(url: str, basedir: str) -> str:
+    """The version of a database's tables.
+
+    :raises DatabaseUnusable: if it has none, if they are not ours, or newer than this version.
+    """
+    target = database_url(url, basedir)
+    path = target.database
+    if target.get_backend_name() == "sqlite" and not os.path.exists(str(path)):
+        raise DatabaseUnusable(f"the database file {path} does not exist")
+    check_reachable(target)
+    found = _look(target)
+    if found is None:
+        raise DatabaseUnusable(f"the database {show(target)} is empty")
+    refuse_unknown(found, f"the database {show(target)}")
+    return found
+
+
+def refuse_unknown(found: str, where: str) -> None:
+    """Make sure that a version is one of those that this ci-master can bring to its own.
+
+    :param where: what has the tables, for the text of the error.
+    :raises DatabaseUnusable: if it is newer, or was never ours.
+    """
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    try:
+        ScriptDirectory.from_config(config).get_revision(found)
+    except CommandError as error:
+        raise DatabaseUnusable(_unknown(where, found)) from error
+
+
+def make_tables(url: str, version: str) -> None:
+    """Make the tables as they were in some version, in an empty database.
+
+    :raises DatabaseUnusable: if that is impossible.
+    """
+    from alembic import command
+
+    engine = one_off_engine(database_url(url, "/"))
+    try:
+        with engine.begin() as connection:
+            if version == SCHEMA_VERSION:
+                create_tables(connection)
+            else:
+                command.upgrade(alembic_config(connection), version)
+    finally:
+        engine.dispose()
 
 
 def _check_writable(target: URL) -> None:
@@ -187,7 +249,7 @@ def _may_write(target: URL) -> str:
     return "the master's role needs to change all of its tables"
 
 
-def _may_create(target: URL, error: DBAPIError) -> str:
+def may_create(target: URL, error: DBAPIError) -> str:
     """What to do about it where the role may make no tables, as in PostgreSQL since version 15."""
     state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
     if target.get_backend_name() != "postgresql" or state != "42501":
@@ -208,7 +270,7 @@ def _look(target: URL) -> str | None:
         with engine.connect() as connection:
             found = _version(connection)
             if found is None:
-                _refuse_foreign_tables(connection, show(target))
+                refuse_foreign_tables(connection, show(target))
             return found
     except DBAPIError as error:
         # SQLite writes beside its file even to read it.
@@ -218,6 +280,17 @@ def _look(target: URL) -> str | None:
         ) from error
     finally:
         engine.dispose()
+
+
+def _unknown(where: str, found: str) -> str:
+    """Why the tables of a version that is not among ours are refused."""
+    is_buildbots = len(found) == len("067") and found.isdigit()
+    if found > SCHEMA_VERSION or is_buildbots:
+        return _newer(where.removeprefix("the database "), found)
+    return (
+        f"{where} has version {found!r}, which no ci-master ever wrote; is it Buildbot's?"
+        " Give ci-master a database of its own"
+    )
 
 
 def _newer(where: str, found: str) -> str:
@@ -239,7 +312,11 @@ def _version(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _refuse_foreign_tables(connection: Connection, where: str) -> None:
+def refuse_foreign_tables(connection: Connection, where: str) -> None:
+    """Make sure that a database without our version has no tables at all.
+
+    :raises DatabaseUnusable: with some of those that it has.
+    """
     present = set(inspect(connection).get_table_names())
     if present:
         raise DatabaseUnusable(
@@ -248,7 +325,8 @@ def _refuse_foreign_tables(connection: Connection, where: str) -> None:
         )
 
 
-def _create(connection: Connection) -> None:
+def create_tables(connection: Connection) -> None:
+    """Make the tables of this version, in an empty database."""
     metadata.create_all(connection)
     connection.execute(
         text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
@@ -262,20 +340,9 @@ def _create(connection: Connection) -> None:
 def _migrate(connection: Connection, found: str, where: str) -> None:
     # Alembic is slow to import, and only needed here.
     from alembic import command
-    from alembic.script import ScriptDirectory
-    from alembic.util import CommandError
 
-    config = alembic_config(connection)
-    try:
-        ScriptDirectory.from_config(config).get_revision(found)
-    except CommandError as error:
-        if found > SCHEMA_VERSION:
-            raise DatabaseUnusable(_newer(where, found)) from error
-        raise DatabaseUnusable(
-            f"the database {where} has version {found!r}, which no ci-master ever wrote;"
-            " is it Buildbot's? Give ci-master a database of its own"
-        ) from error
-    command.upgrade(config, "head")
+    refuse_unknown(found, f"the database {where}")
+    command.upgrade(alembic_config(connection), "head")
 
 
 def alembic_config(connection: Connection) -> Any:
