@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 
 from ci_master.data.context import Context
 from ci_master.data.outbox import Outbox
+from ci_master.data.views import ChangeLine, Outcome
 from ci_master.events.bus import Bus
 from ci_master.reporters.base import ReporterBase
 from ci_master.storage import loading, schema
@@ -53,6 +54,31 @@ class FakeData:
         self.things: dict[tuple[Any, ...], Any] = {}
         #: While this is set, answers wait for it.
         self.gate: Deferred[None] | None = None
+
+    def outcome(self, buildid: int) -> Deferred[Outcome]:
+        """What came of a build: as its row and its changes say."""
+        row = self.things.get(("builds", buildid), {})
+        changes = [
+            ChangeLine(
+                id=number, author=change["author"], committer=None,
+                comments=change.get("comments", "Fix"), subject=change.get("comments", "Fix"),
+                branch="main", revision=change.get("revision", "abc123"), revlink="", when=NOW,
+                category=None, repository="", project="", codebase="", files=[], stampid=1,
+            )
+            for number, change in enumerate(self.things.get(("builds", buildid, "changes"), ()))
+        ]  # fmt: skip
+        return succeed(Outcome(row.get("failure", ""), changes=changes))
+
+    def build_before(self, buildid: int) -> Deferred[int | None]:
+        """The build before it that came to a result; the real rule is that of storage."""
+        number = self.things["builds", buildid]["number"]
+        before = [
+            thing["buildid"]
+            for path, thing in self.things.items()
+            if path[0] == "builds" and len(path) == 2
+            if thing["number"] < number and thing["results"] in (0, 1, 2)
+        ]
+        return succeed(max(before, default=None))
 
     def get(self, path: Sequence[Any], **query: Any) -> Deferred[Any]:
         """What is there; a copy, as if it had been read anew."""

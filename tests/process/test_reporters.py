@@ -113,7 +113,8 @@ class MailServer(socketserver.StreamRequestHandler):
 
 BUILDERS = """
 builder('good', sh('echo fine'))
-builder('bad', sh('echo alas; exit 3'), tags=['tagged'])
+builder('bad', sh('echo alas; echo "=== 3 failed, 77 passed in 2.1s ==="; exit 3'),
+        tags=['tagged'])
 force_all()
 """
 
@@ -191,10 +192,15 @@ c['services'] = [reporters.MailNotifier(
     assert mail["To"] == "dara@example.org"
     assert mail["CC"] == "all@example.org"
     assert mail["X-Builder"] == "bad"
-    assert mail["Subject"] == "bad: failed build - Test"
+    assert mail["Subject"] == ("bad (main): failed build - shell: exit 3 - 3 failed, 77 passed")
     body = mail.get_body()
     assert body is not None
-    assert f"/builders/{build['builderid']}/builds/1" in body.get_content()
+    text = body.get_content().replace("\r\n", "\n")
+    assert text.startswith(
+        "bad #1 on main: failed build\n\nshell: exit 3 - 3 failed, 77 passed\n\nhttp://"
+    )
+    assert f"/builders/{build['builderid']}/builds/1\n\nCommit:\n" in text
+    assert ": Try this\n    by dara\n" in text
     attached = {part.get_filename(): part.get_content() for part in mail.iter_attachments()}
     assert "\r\nalas\r\n" in attached["shell.stdio"]
     assert "Traceback" not in master.log()
@@ -287,4 +293,4 @@ c['services'] = [reporters.MailNotifier(
         ((_, recipients, mail),) = wait_until(lambda: here.mails, "the mail")
         assert master.stop() == 0
     assert recipients == ["all@example.org"]
-    assert mail["Subject"] == "good: passing build - Test"
+    assert mail["Subject"] == "good: passing build"

@@ -15,6 +15,7 @@ from ci_master.config.model import Config
 from ci_master.data.changes import CHANGE
 from ci_master.data.data import Data
 from ci_master.data.endpoints.reader import Reader
+from ci_master.data.views import Outcome, Views
 from ci_master.events.bus import Bus, Key, Pattern, Subscription
 
 
@@ -99,6 +100,7 @@ class DataFacade:
     def __init__(self, data: Data) -> None:
         self._data = data
         self._reader = Reader(data)
+        self._views = Views(data.store)
         self.updates = UpdatesFacade(data)
 
     def get(
@@ -116,6 +118,14 @@ class DataFacade:
                 path, filters=filters, fields=fields, order=order, limit=limit, offset=offset
             )
         )
+
+    def outcome(self, buildid: int) -> Deferred[Outcome]:
+        """What came of a build: what failed (``failure``, one line), and of which ``changes``."""
+        return to_deferred(self._views.outcome(buildid))
+
+    def build_before(self, buildid: int) -> Deferred[int | None]:
+        """Id of the build that says how a build's branch was before it; None if there is none."""
+        return to_deferred(self._views.build_before(buildid))
 
     def control(self, action: str, args: Mapping[str, Any], path: Sequence[Any]) -> Deferred[Any]:
         """Do something to a resource, as a POST to the same path would."""

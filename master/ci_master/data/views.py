@@ -14,6 +14,7 @@ from ci_master.storage import build_changes
 from ci_master.storage import views_builds as _builds
 from ci_master.storage import views_changes as _changes
 from ci_master.storage import views_logs as _logs
+from ci_master.storage import views_outcome as _outcome
 from ci_master.storage import views_requests as _requests
 from ci_master.storage import views_waterfall as _waterfall
 from ci_master.storage.views_builds import (
@@ -27,6 +28,7 @@ from ci_master.storage.views_builds import (
 )
 from ci_master.storage.views_changes import ChangeLine, Verdict
 from ci_master.storage.views_logs import LogPlace
+from ci_master.storage.views_outcome import Outcome
 from ci_master.storage.views_requests import BuildsetDetail, RequestLine
 from ci_master.storage.views_waterfall import BoxBuild, BoxStep, WorkerMoment
 
@@ -40,6 +42,7 @@ __all__ = [
     "ChangeLine",
     "LogLine",
     "LogPlace",
+    "Outcome",
     "Past",
     "RequestLine",
     "StampLine",
@@ -151,6 +154,14 @@ class Views:
             return detail, tails, changes
 
         return await self._read(work)
+
+    async def outcome(self, buildid: int) -> Outcome:
+        """What came of a build, for those who do not look at pages."""
+        return await self._read(lambda tx: _outcome.of_build(tx, buildid))
+
+    async def build_before(self, buildid: int) -> int | None:
+        """Id of the build that says how things were before one."""
+        return await self._read(lambda tx: _outcome.before(tx, buildid))
 
     async def build_line(self, builderid: int, number: int) -> BuildLine | None:
         """One build without its steps."""

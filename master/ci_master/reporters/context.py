@@ -1,8 +1,10 @@
 """What message templates may say: the context of a build, a buildset or a missing worker."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ci_common.errorline import shortened
+from ci_common.links import harmless
 from ci_common.results import (
     CANCELLED,
     EXCEPTION,
@@ -17,6 +19,11 @@ from ci_common.results import (
 from ci_master.reporters.utils import getURLForBuild
 
 Context = dict[str, Any]
+
+#: So many commits are named in a message.
+_MOST_COMMITS = 20
+#: Characters that stand for a commit.
+_SHORT = 10
 
 
 def get_detected_status_text(
@@ -58,6 +65,37 @@ def get_message_source_stamp_text(source_stamps: Sequence[Mapping[str, Any]]) ->
     return "".join(lines)
 
 
+def branch_of(source_stamps: Sequence[Mapping[str, Any]]) -> str:
+    """The branches of the source stamps, each once; empty if they name none."""
+    branches = [str(stamp["branch"]) for stamp in source_stamps if stamp.get("branch")]
+    return ", ".join(dict.fromkeys(branches))
+
+
+def commits_of(changes: Iterable[Any]) -> list[dict[str, str]]:
+    """What messages say of changes: revision (short), subject, author and url."""
+    return [
+        {
+            "revision": (change.revision or "")[:_SHORT],
+            "subject": shortened(change.subject),
+            "author": shortened(change.author),
+            "url": harmless(change.revlink or ""),
+        }
+        for change in list(changes)[:_MOST_COMMITS]
+    ]
+
+
+def headline_of(builds: Sequence[Mapping[str, Any]], branch: str) -> str:
+    """How many builds of a buildset failed, and where, or else which ones there are."""
+    failed = [one for one in builds if one["results"] not in (SUCCESS, WARNINGS, SKIPPED)]
+    names = ", ".join(dict.fromkeys(one["builder"]["name"] for one in failed or builds))
+    where = f" ({branch})" if branch else ""
+    if len(builds) == 1:
+        return f"{names}{where}: {statusToString(builds[0]['results'])}"
+    if failed:
+        return f"{len(failed)} of {len(builds)} builds failed{where}: {names}"
+    return f"all {len(builds)} builds passed{where}: {names}"
+
+
 def get_message_summary_text(build: Mapping[str, Any], results: int | None) -> str:
     """The outcome in a sentence."""
     state = build.get("state_string") or ""
@@ -79,8 +117,12 @@ def create_context_for_build(
     is_buildset: bool,
     master: Any,
     blamelist: Sequence[str] | None,
+    outcome: Any = None,
 ) -> Context:
-    """The context of one build, which has its details."""
+    """The context of one build, which has its details.
+
+    :param outcome: its :class:`ci_master.storage.views_outcome.Outcome`, if that is known.
+    """
     buildset = build["buildset"]
     stamps = buildset["sourcestamps"]
     results = build["results"]
@@ -88,6 +130,7 @@ def create_context_for_build(
     previous_results = previous["results"] if previous else None
     properties = build.get("properties") or {}
     number = build.get("number")
+    failure = failure_of(build, outcome)
     url = build.get("url") or getURLForBuild(master, build["builderid"], number or 0)
     return {
         "results": results,
@@ -105,9 +148,24 @@ def create_context_for_build(
         "buildbot_title": master.config.title,
         "buildbot_url": master.config.buildbotURL,
         "blamelist": list(blamelist or ()),
-        "summary": get_message_summary_text(build, results),
+        "summary": get_message_summary_text(
+            {**build, "state_string": failure or build.get("state_string")}, results
+        ),
         "sourcestamps": get_message_source_stamp_text(stamps),
+        "branch": branch_of(stamps),
+        "failure": failure,
+        "failed_step": outcome.step if outcome else "",
+        "commits": commits_of(outcome.changes) if outcome else [],
+        "before": previous,
+        "is_trial": any(stamp.get("patch") for stamp in stamps),
     }
+
+
+def failure_of(build: Mapping[str, Any], outcome: Any) -> str:
+    """Why a build did not do well, in one line; empty if it did, or has not ended."""
+    if build["results"] in (None, SUCCESS, WARNINGS, SKIPPED):
+        return ""
+    return (outcome.failure if outcome else "") or str(build.get("state_string") or "")
 
 
 def create_context_for_buildset(
@@ -116,8 +174,16 @@ def create_context_for_buildset(
     builds: Sequence[Mapping[str, Any]],
     master: Any,
     blamelist: Sequence[str] | None,
+    outcomes: Sequence[Any] = (),
 ) -> Context:
-    """The context of a whole buildset; the builds have their details."""
+    """The context of a whole buildset; the builds have their details.
+
+    :param outcomes: those of the builds, as far as they are known, in the same order.
+    """
+    told = zip(builds, [*outcomes, *[None] * (len(builds) - len(outcomes))], strict=True)
+    builds = [{**build, "failure": failure_of(build, outcome)} for build, outcome in told]
+    changes = {one.id: one for outcome in outcomes for one in outcome.changes}
+    failed = [one for one in builds if one["failure"]]
     stamps = buildset["sourcestamps"]
     results = buildset["results"]
     return {
@@ -133,6 +199,13 @@ def create_context_for_buildset(
         "buildbot_url": master.config.buildbotURL,
         "blamelist": list(blamelist or ()),
         "sourcestamps": get_message_source_stamp_text(stamps),
+        "branch": branch_of(stamps),
+        "headline": headline_of(builds, branch_of(stamps)),
+        "failures": "; ".join(
+            one["failure"] if len(failed) == 1 else f"{one['builder']['name']}: {one['failure']}"
+            for one in failed
+        ),
+        "commits": commits_of(changes[id] for id in sorted(changes)),
     }
 
 

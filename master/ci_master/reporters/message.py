@@ -7,6 +7,7 @@ from typing import Any
 from twisted.internet.defer import succeed
 
 from ci_common.aio import call_override, settle
+from ci_common.errorline import shortened
 from ci_master.data.faults import configFault
 from ci_master.data.recorded import Recorded
 from ci_master.reporters import templates
@@ -19,6 +20,9 @@ from ci_master.reporters.context import (
 from ci_master.reporters.deferring import deferring
 
 Message = dict[str, Any]
+
+#: Characters of a subject.
+_LONGEST_SUBJECT = 250
 
 TEMPLATE_TYPES = ("plain", "html", "json")
 
@@ -39,6 +43,8 @@ class MessageFormatterBase(Recorded):
     """
 
     template_type = "plain"
+    #: Whether the context tells what came of builds: ``failure``, ``failed_step``, ``commits``.
+    want_outcome = True
 
     def __init__(
         self,
@@ -96,7 +102,9 @@ class MessageFormatterBase(Recorded):
         mode: Sequence[str] | None = None,
     ) -> Message:
         """The message for a build that has its details."""
-        context = create_context_for_build(mode, build, is_buildset, master, users)
+        known = self.want_outcome and build.get("buildid") is not None
+        outcome = await settle(master.data.outcome(build["buildid"])) if known else None
+        context = create_context_for_build(mode, build, is_buildset, master, users, outcome)
         return await settle(self.render_message_dict(master, context))
 
     @deferring
@@ -110,12 +118,17 @@ class MessageFormatterBase(Recorded):
         mode: Sequence[str] | None = None,
     ) -> Message:
         """The message for a whole buildset; the builds have their details."""
-        context = create_context_for_buildset(mode, buildset, builds, master, users)
+        outcomes = []
+        if self.want_outcome:
+            outcomes = [await settle(master.data.outcome(one["buildid"])) for one in builds]
+        context = create_context_for_buildset(mode, buildset, builds, master, users, outcomes)
         return await settle(self.render_message_dict(master, context))
 
 
 class MessageFormatterEmpty(MessageFormatterBase):
     """Makes messages without body and subject, for reporters that write their own text."""
+
+    want_outcome = False
 
 
 class MessageFormatterFunction(MessageFormatterBase):
@@ -170,6 +183,8 @@ class MessageFormatterRenderable(MessageFormatterBase):
     :param subject: the subject, filled in in the same way.
     :type subject: string, renderable or None
     """
+
+    want_outcome = False
 
     def __init__(self, template: Any, subject: Any = None) -> None:
         super().__init__()
@@ -249,7 +264,9 @@ class MessageFormatterBaseJinja(MessageFormatterBase):
         """The template of the subject, filled in: on one line."""
         if self.subject_template is None:
             return None
-        return " ".join(templates.fill_in(self.subject_template, context, "plain").split())
+        return shortened(
+            templates.fill_in(self.subject_template, context, "plain"), _LONGEST_SUBJECT
+        )
 
     def render_message_extra_info(self, context: Context) -> Any:
         """What the callback says."""
@@ -264,13 +281,32 @@ class MessageFormatter(MessageFormatterBaseJinja):
         "html": templates.default_body_template_html,
     }
     default_subject = templates.default_subject_template
+    _of_buildsets = {
+        "plain": templates.default_buildset_template_plain,
+        "html": templates.default_buildset_template_html,
+    }
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether nobody wrote another text, so that a buildset is told of as a whole."""
+        return (
+            type(self).render_message_body is MessageFormatter.render_message_body
+            and self.body_template in self.default_bodies.values()
+        )
 
     def render_message_body(self, context: Context) -> Any:
         """The template of the body; a buildset's usual text lists its builds."""
         if "builds" in context and self.body_template in self.default_bodies.values():
-            text = templates.default_buildset_template_plain
+            text = self._of_buildsets[self.template_type]
             return templates.fill_in(text, context, self.template_type)
         return super().render_message_body(context)
+
+    def render_message_subject(self, context: Context) -> Any:
+        """The template of the subject; a buildset's usual one says what failed of it."""
+        if "builds" in context and self.subject_template == self.default_subject:
+            text = templates.default_buildset_subject_template
+            return shortened(templates.fill_in(text, context, "plain"), _LONGEST_SUBJECT)
+        return super().render_message_subject(context)
 
 
 class MessageFormatterMissingWorker(MessageFormatterBaseJinja):

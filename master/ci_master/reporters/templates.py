@@ -8,46 +8,109 @@ from ci_master.data.faults import configFault
 # Jinja is imported where a template is: it costs memory and time at the start.
 
 default_subject_template = """\
-{{ 'whole buildset' if is_buildset else buildername }}: \
-{{ status_detected }} - {{ projects }}"""
+{{ buildername }}{% if branch %} ({{ branch }}){% endif %}: {{ status_detected }}\
+{% if failure %} - {{ failure }}\
+{% elif commits|length == 1 %} - {{ commits[0].subject }}{% endif %}"""
 
-default_body_template_plain = """\
-A {{ status_detected }} has been detected on builder {{ buildername }} while building \
-{{ projects }}.
-
-Full details are available at:
-    {{ build_url }}
-
-Build state: {{ build['state_string'] }}
-Worker: {{ workername }}
-Build reason: {{ build['buildset']['reason'] }}
-Blamelist: {{ ", ".join(blamelist) }}
-{{ sourcestamps }}
-{{ summary }}
+_COMMITS_PLAIN = """\
+{% for commit in commits -%}
+{{ 'Commits:' if loop.first and loop.length > 1 else 'Commit:' if loop.first }}\
+{{- '\\n' if loop.first }}  {{ commit.revision or 'a change' }}: {{ commit.subject }}
+    by {{ commit.author }}{% if commit.url %}
+    {{ commit.url }}{% endif %}
+{% else -%}
+{{ sourcestamps -}}
+{% endfor %}
 """
+
+default_body_template_plain = (
+    """\
+{{ buildername }} #{{ build['number'] }}{% if branch %} on {{ branch }}{% endif %}: \
+{{ status_detected }}
+{% if failure %}
+{{ failure }}
+{% endif %}
+{{ build_url }}
+
+"""
+    + _COMMITS_PLAIN
+    + """\
+{% if before %}Before: #{{ before.number }}, {{ result_names[before.results] }}
+{% endif -%}
+{% if is_trial %}This was a trial of a patch: it says nothing of the branch.
+{% endif -%}
+Project: {{ projects }}
+Worker: {{ workername }}
+Reason: {{ build['buildset']['reason'] }}
+Blamelist: {{ ", ".join(blamelist) }}
+"""
+)
 
 default_body_template_html = """\
-<p>A {{ status_detected }} has been detected on builder
-<a href="{{ build_url }}">{{ buildername }}</a> while building {{ projects }}.</p>
+<p><b>{{ buildername }} <a href="{{ build_url }}">#{{ build['number'] }}</a>\
+{% if branch %} on {{ branch }}{% endif %}: {{ status_detected }}</b>\
+{% if failure %}<br>
+{{ failure }}{% endif %}</p>
+{% if commits %}<ul>
+{% for commit in commits %}\
+<li>{% if commit.url %}<a href="{{ commit.url }}">{% endif %}<code>\
+{{ commit.revision or 'a change' }}</code>{% if commit.url %}</a>{% endif %} \
+{{ commit.subject }}<br>by {{ commit.author }}</li>
+{% endfor %}</ul>
+{% else %}<pre>{{ sourcestamps }}</pre>
+{% endif %}\
 <table>
-<tr><th>Build state</th><td>{{ build['state_string'] }}</td></tr>
+{% if before %}<tr><th>Before</th>\
+<td>#{{ before.number }}, {{ result_names[before.results] }}</td></tr>
+{% endif %}\
+{% if is_trial %}<tr><th>Trial</th><td>of a patch: it says nothing of the branch</td></tr>
+{% endif %}\
+<tr><th>Project</th><td>{{ projects }}</td></tr>
 <tr><th>Worker</th><td>{{ workername }}</td></tr>
-<tr><th>Build reason</th><td>{{ build['buildset']['reason'] }}</td></tr>
+<tr><th>Reason</th><td>{{ build['buildset']['reason'] }}</td></tr>
 <tr><th>Blamelist</th><td>{{ ", ".join(blamelist) }}</td></tr>
 </table>
-<pre>{{ sourcestamps }}</pre>
-<p><b>{{ summary }}</b></p>
 """
 
-default_buildset_template_plain = """\
-A {{ status_detected }} has been detected while building {{ projects }}.
+default_buildset_subject_template = """\
+{{ headline }}{% if failures %} - {{ failures }}{% endif %}"""
+
+default_buildset_template_plain = (
+    """\
+{{ headline }}
 
 {% for build in builds -%}
-{{ build['builder']['name'] }} #{{ build['number'] }}: {{ result_names[build['results']] }}
+{{ build['builder']['name'] }} #{{ build['number'] }}: {{ result_names[build['results']] }}\
+{% if build['failure'] %} - {{ build['failure'] }}{% endif %}
     {{ build['url'] }}
 {% endfor %}
+"""
+    + _COMMITS_PLAIN
+    + """\
+Project: {{ projects }}
+Reason: {{ buildset['reason'] }}
 Blamelist: {{ ", ".join(blamelist) }}
-{{ sourcestamps }}
+"""
+)
+
+default_buildset_template_html = """\
+<p><b>{{ headline }}</b></p>
+<ul>
+{% for build in builds %}\
+<li>{{ build['builder']['name'] }} <a href="{{ build['url'] }}">#{{ build['number'] }}</a>: \
+{{ result_names[build['results']] }}\
+{% if build['failure'] %}<br>{{ build['failure'] }}{% endif %}</li>
+{% endfor %}</ul>
+{% if commits %}<ul>
+{% for commit in commits %}\
+<li>{% if commit.url %}<a href="{{ commit.url }}">{% endif %}<code>\
+{{ commit.revision or 'a change' }}</code>{% if commit.url %}</a>{% endif %} \
+{{ commit.subject }}<br>by {{ commit.author }}</li>
+{% endfor %}</ul>
+{% else %}<pre>{{ sourcestamps }}</pre>
+{% endif %}\
+<p>Project: {{ projects }}<br>Reason: {{ buildset['reason'] }}<br>
+Blamelist: {{ ", ".join(blamelist) }}</p>
 """
 
 default_missing_worker_subject_template = """\

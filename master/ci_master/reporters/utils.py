@@ -6,15 +6,16 @@ Everything is read by ``master.data``, so these functions serve users' own repor
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ci_common.results import RETRY
+from ci_common.results import FAILURE, SUCCESS, WARNINGS
 from ci_master.reporters.deferring import deferring
 
 Details = dict[str, Any]
 
+#: Results that say how a branch is; the others neither break nor mend it.
+TELLING = (SUCCESS, WARNINGS, FAILURE)
+
 #: Of a longer log only the last lines are taken into a report.
 MOST_LINES = 20_000
-#: How far back to look for a build that was not retried.
-_FURTHEST_BACK = 50
 
 
 # -- builds
@@ -22,15 +23,17 @@ _FURTHEST_BACK = 50
 
 @deferring
 async def getPreviousBuild(master: Any, build: Mapping[str, Any]) -> Details | None:
-    """The build of the same builder before this one; those that were retried do not count."""
-    newest = build["number"] - 1
-    for number in range(newest, max(0, newest - _FURTHEST_BACK), -1):
-        found: Details | None = await master.data.get(
-            ("builders", build["builderid"], "builds", number)
-        )
-        if found is not None and found["results"] != RETRY:
-            return found
-    return None
+    """The build that says how things were before this one; None if there is none.
+
+    It is the newest one before it of the same builder, branch, repository, project and code base
+    that ended as a success, with warnings or as a failure. Builds of somebody's patch say nothing
+    of a branch, and have none before them.
+    """
+    before = await master.data.build_before(build["buildid"])
+    if before is None:
+        return None
+    found: Details | None = await master.data.get(("builds", before))
+    return found
 
 
 @deferring

@@ -77,10 +77,16 @@ def test_the_mode_chooses_results(mode: Any, reported: set[int]) -> None:
         ("problem", SUCCESS, FAILURE, True),
         ("problem", FAILURE, FAILURE, False),
         ("problem", FAILURE, SUCCESS, False),
+        ("change", SUCCESS, EXCEPTION, False),
+        ("change", SUCCESS, RETRY, False),
+        ("change", FAILURE, CANCELLED, False),
+        ("change", SUCCESS, SKIPPED, False),
+        ("change", EXCEPTION, SUCCESS, False),
+        (("change", "exception"), SUCCESS, EXCEPTION, True),
     ],
 )
 def test_some_modes_look_at_the_build_before(
-    mode: str, before: int, now: int, reported: bool
+    mode: Any, before: int, now: int, reported: bool
 ) -> None:
     master = FakeMaster()
     master.add(build(1, before))
@@ -153,12 +159,17 @@ def test_a_buildset_is_reported_once() -> None:
     generator = BuildSetStatusGenerator(mode="failing", subject="%(title)s: %(result)s")
     made = result_of(generator.generate(master, None, key, complete))
     assert made["subject"] == "Tea: failure"
-    assert "failed build has been detected on builder linux" in made["body"]
+    assert "linux #2: failure - failed make\n    http://ci.example.org/#/" in made["body"]
+    made = result_of(BuildSetStatusGenerator().generate(master, None, key, complete))
+    assert made["subject"] == "linux (main): failure - failed make"
     passing = BuildSetStatusGenerator(mode="passing")
     assert result_of(passing.generate(master, None, key, complete)) is None
     combined = BuildSetCombinedStatusGenerator(MessageFormatter())
     made = result_of(combined.generate(master, None, key, complete))
-    assert "linux #2: failure\n    http://ci.example.org/#/builders/7/builds/2" in made["body"]
+    assert (
+        "linux #2: failure - failed make\n    http://ci.example.org/#/builders/7/builds/2"
+        in made["body"]
+    )
     assert made["users"] == ["ann", "dara"]
 
 

@@ -47,9 +47,9 @@ class MailTests(SynchronousTestCase):
         self.assertEqual(recipients, ["ann@example.org", "all@example.org"])
         self.assertEqual(message["To"], "ann@example.org")
         self.assertEqual(message["CC"], "All <all@example.org>")
-        self.assertEqual(message["Subject"], "linux: failed build - tea")
+        self.assertEqual(message["Subject"], "linux (main): failed build - failed make")
         self.assertEqual(message["From"], "CI <ci@example.org>")
-        self.assertIn("A failed build", message.get_content())
+        self.assertIn("linux #2 on main: failed build", message.get_content())
 
     def test_without_interested_users_the_others_are_addressed(self) -> None:
         reporter = self.start(sendToInterestedUsers=False, extraRecipients=["all@example.org"])

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from ci_common.faults import ConfigError
-from ci_common.results import FAILURE, SUCCESS, WARNINGS
-from ci_master.reporters.context import get_detected_status_text
+from ci_common.results import CANCELLED, FAILURE, SUCCESS, WARNINGS
+from ci_master.reporters.context import get_detected_status_text, headline_of
+from ci_master.reporters.generators.build import BuildStatusGenerator
 from ci_master.reporters.message import (
     MessageFormatter,
     MessageFormatterEmpty,
@@ -31,18 +32,84 @@ def message(formatter: Any, **more: Any) -> Any:
 def test_the_usual_message() -> None:
     made = message(MessageFormatter())
     assert made["type"] == "plain"
-    assert made["subject"] == "<linux>: failed build - tea"
+    assert made["subject"] == "<linux> (main): failed build - failed make"
     assert made["body"] == (
-        "A failed build has been detected on builder <linux> while building tea.\n\n"
-        "Full details are available at:\n"
-        "    http://ci.example.org/#/builders/7/builds/2\n\n"
-        "Build state: failed make\n"
-        "Worker: w1\n"
-        "Build reason: a push\n"
-        "Blamelist: ann\n"
+        "<linux> #2 on main: failed build\n\n"
+        "failed make\n\n"
+        "http://ci.example.org/#/builders/7/builds/2\n\n"
         "Build Source Stamp: [branch main] abc123\n\n"
-        "BUILD FAILED: failed make\n"
+        "Project: tea\n"
+        "Worker: w1\n"
+        "Reason: a push\n"
+        "Blamelist: ann\n"
     )
+
+
+def told(kind: str, formatter: Any = MessageFormatter, **more: Any) -> Any:
+    """The usual message of a build of two commits that failed."""
+    master = FakeMaster()
+    master.add(build(1, SUCCESS))
+    row = master.add(build(2, FAILURE, failure="test: exit 1 - 3 failed, 77 passed"))
+    master.data.things["builds", 102, "changes"] = [
+        {"author": "Ann <ann@x>", "comments": "Fix the <tax>", "revision": "4f2c1a9" * 5},
+        {"author": "Bob", "comments": "More"},
+    ]
+    generator = BuildStatusGenerator(
+        mode=("change",), message_formatter=formatter(template_type=kind, **more)
+    )
+    return result_of(generator.generate(master, None, ("builds", "102", "finished"), row))
+
+
+def test_the_usual_message_says_what_failed_of_which_commits() -> None:
+    made = told("plain")
+    assert made["subject"] == "linux (main): new failure - test: exit 1 - 3 failed, 77 passed"
+    assert made["body"].startswith(
+        "linux #2 on main: new failure\n\n"
+        "test: exit 1 - 3 failed, 77 passed\n\n"
+        "http://ci.example.org/#/builders/7/builds/2\n\n"
+        "Commits:\n"
+        "  4f2c1a94f2: Fix the <tax>\n"
+        "    by Ann <ann@x>\n"
+        "  abc123: More\n"
+        "    by Bob\n\n"
+        "Before: #1, success\n"
+    )
+    html = told("html")["body"]
+    for part in (
+        "test: exit 1 - 3 failed, 77 passed",
+        '<a href="http://ci.example.org/#/builders/7/builds/2">#2</a> on main: new failure',
+        "<code>4f2c1a94f2</code> Fix the &lt;tax&gt;<br>by Ann &lt;ann@x&gt;",
+    ):
+        assert part in html
+
+
+def test_templates_know_what_failed_and_the_commits() -> None:
+    made = told(
+        "plain",
+        template="{{ summary }} {{ commits[1].author }} {{ before.number }} {{ is_trial }}",
+        subject="{{ buildername }} {{ branch }} {{ failure }}",
+    )
+    assert made["body"] == "BUILD FAILED: test: exit 1 - 3 failed, 77 passed Bob 1 False"
+    assert made["subject"] == "linux main test: exit 1 - 3 failed, 77 passed"
+
+
+def test_a_subject_is_one_line_of_bounded_length() -> None:
+    made = told("plain", subject="{{ 'a\\nb ' * 400 }}")
+    assert len(made["subject"]) == 250 and made["subject"].startswith("a b a b")
+
+
+@pytest.mark.parametrize(
+    ("results", "line"),
+    [
+        ([FAILURE, SUCCESS], "1 of 2 builds failed (main): b0"),
+        ([SUCCESS, WARNINGS], "all 2 builds passed (main): b0, b1"),
+        ([FAILURE], "b0 (main): failure"),
+        ([FAILURE, CANCELLED, SUCCESS], "2 of 3 builds failed (main): b0, b1"),
+    ],
+)
+def test_a_buildset_is_summed_up_in_a_line(results: list[int], line: str) -> None:
+    builds = [{"results": one, "builder": {"name": f"b{n}"}} for n, one in enumerate(results)]
+    assert headline_of(builds, "main") == line
 
 
 def test_what_goes_into_html_is_escaped() -> None:

@@ -1,11 +1,12 @@
 """Reports of whole buildsets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zope.interface import implementer
 
 from ci_common.aio import call_override, settle
+from ci_common.results import RETRY
 from ci_master.data.recorded import Recorded
 from ci_master.reporters import utils
 from ci_master.reporters.deferring import deferring
@@ -64,6 +65,18 @@ class BuildSetStatusGenerator(BuildStatusGeneratorMixin):
         report: Report = await settle(
             self.buildset_message(self.formatter, master, reporter, wanted, buildset)
         )
+        if getattr(self.formatter, "is_usual", False):
+            whole = await call_override(
+                self.formatter.format_message_for_buildset,
+                master,
+                buildset,
+                final_builds(found["builds"]),
+                is_buildset=True,
+                users=report["users"],
+                mode=self.mode,
+            )
+            subject = report["subject"] if self.subject is not None else whole["subject"]
+            report = {**report, "body": whole["body"], "subject": subject}
         return report
 
     @deferring
@@ -162,7 +175,7 @@ class BuildSetCombinedStatusGenerator(Recorded):
             formatter.format_message_for_buildset,
             master,
             buildset,
-            builds,
+            final_builds(builds),
             is_buildset=True,
             users=users,
             mode=("passing",),
@@ -176,6 +189,12 @@ class BuildSetCombinedStatusGenerator(Recorded):
             "patches": [],
             "logs": [],
         }
+
+
+def final_builds(builds: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """The builds without those that were retried, where another one followed."""
+    last = {build["buildrequestid"]: build["buildid"] for build in builds}
+    return [one for one in builds if one["results"] != RETRY or one["buildid"] in last.values()]
 
 
 def _joined(body: Any, part: Any) -> Any:

@@ -130,12 +130,16 @@ class BuildStatusGeneratorMixin(Recorded):
         return self.branches is None or properties.get("branch", [None])[0] in self.branches
 
     def is_message_needed_by_results(self, build: Mapping[str, Any]) -> bool:
-        """Whether the result is of a kind that is wanted."""
+        """Whether the result is of a kind that is wanted, or another than before on its branch.
+
+        A result that says nothing of the branch (exception, retry, cancelled, skipped) is no
+        change; nor is that of a builder's first build there, or of somebody's patch.
+        """
         results = build["results"]
         if any(_RESULT_MODES.get(mode, -1) == results for mode in self.mode):
             return True
         previous = build.get("prev_build")
-        if previous is None:
+        if previous is None or results not in utils.TELLING:
             return False
         if "change" in self.mode and previous["results"] != results:
             return True
@@ -147,7 +151,9 @@ class BuildStatusGeneratorMixin(Recorded):
         usual = BuildStatusGeneratorMixin.is_message_needed_by_results
         if type(self).is_message_needed_by_results is not usual:
             return False
-        return "change" not in self.mode and not self.is_message_needed_by_results(
+        if "change" in self.mode and build["results"] in utils.TELLING:
+            return False
+        return not self.is_message_needed_by_results(
             {**build, "prev_build": None if build["results"] != FAILURE else {"results": SUCCESS}}
         )
 
