@@ -38,10 +38,9 @@ PAGES = (
 )
 
 
-@pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    """The made-up farm, served by a process that ends with the tests."""
-    argv = [sys.executable, "-m", "tests.tools.fake_site", "0"]
+def site_of(farm: str = "") -> Iterator[str]:
+    """A made-up farm, served by a process that ends with the tests."""
+    argv = [sys.executable, "-m", "tests.tools.fake_site", "0", farm]
     root = Path(__file__).parents[2]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, cwd=root, env=os.environ) as process:
         assert process.stdout is not None
@@ -51,6 +50,12 @@ def site() -> Iterator[str]:
             process.wait(10)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    """The made-up farm."""
+    yield from site_of()
 
 
 @pytest.fixture(scope="module")

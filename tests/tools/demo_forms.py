@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ci_master.data.actions import ForceRefused
+from tests.tools.large_farm import BUILDERS, builder_name
 
 
 def field(type: str, name: str, **more: Any) -> dict[str, Any]:
@@ -76,6 +77,15 @@ def force_schedulers() -> list[Any]:
             form_fields=lambda _builder: FIELDS,
         )
     ]
+
+
+def large_force_schedulers() -> list[Any]:
+    """The same form over all builders of the large farm, with a long label."""
+    (one,) = force_schedulers()
+    one.label = "Build any branch of the platform on any of its builders"
+    one.buttonName = "Start the builds that are chosen above"
+    one.builderNames = [builder_name(number) for number in range(BUILDERS)]
+    return [one]
 
 
 def register_actions(data: Any) -> None:

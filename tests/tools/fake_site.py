@@ -1,4 +1,4 @@
-"""Serve the pages with a made-up farm: ``python -m tests.tools.fake_site PORT``.
+"""Serve the pages with a made-up farm: ``python -m tests.tools.fake_site PORT [large]``.
 
 For looking at pages without a master: real storage (a temporary SQLite database), real pages,
 builds that only pretend.
@@ -26,7 +26,8 @@ from ci_www.pages.page import Viewer
 from ci_www.pages.site import PageSite
 from tests.tools.demo_activity import Activity
 from tests.tools.demo_farm import Story, TravelClock
-from tests.tools.demo_forms import force_schedulers, register_actions
+from tests.tools.demo_forms import force_schedulers, large_force_schedulers, register_actions
+from tests.tools.large_farm import LargeFarm
 
 
 class Everyone(Access):
@@ -43,8 +44,11 @@ class Everyone(Access):
         """Nothing is forbidden."""
 
 
-async def make_site(directory: str, *, hours: int = 30) -> tuple[Site, Data]:
-    """A site with a day of history in a database in this directory."""
+async def make_site(directory: str, *, hours: int = 30, large: bool = False) -> tuple[Site, Data]:
+    """A site with a day of history in a database in this directory.
+
+    :param large: a farm with many builders and long names instead, in which nothing happens.
+    """
     upgrade("sqlite:///state.sqlite", directory)
     store = Store("sqlite:///state.sqlite", directory, reactor)
     await store.open()
@@ -54,15 +58,19 @@ async def make_site(directory: str, *, hours: int = 30) -> tuple[Site, Data]:
         "before", "shutdown", lambda: defer.ensureDeferred(store.close())
     )
     await data.open("demo:/srv/ci")
-    await Story(data, clock, int(reactor.seconds())).tell(hours)  # type: ignore[attr-defined]
+    now = int(reactor.seconds())  # type: ignore[attr-defined]
+    if large:
+        await LargeFarm(data, clock, now).tell()
+    else:
+        await Story(data, clock, now).tell(hours)
     register_actions(data)
     parts: Any = SimpleNamespace(
         data=data,
         bus=data.bus,
         clock=reactor,
-        config=SimpleNamespace(title="Example CI", titleURL="/"),
+        config=SimpleNamespace(title="Example CI", titleURL="/", buildbotURL="http://localhost/"),
         in_thread=lambda work, *args: threads.deferToThread(work, *args),
-        force_schedulers=force_schedulers,
+        force_schedulers=large_force_schedulers if large else force_schedulers,
         basedir=directory,
         www={},
     )
@@ -87,10 +95,11 @@ class _Root(Resource):
         return self._pages
 
 
-async def main(port: str) -> None:
+async def main(port: str, farm: str = "") -> None:
     directory = tempfile.mkdtemp(prefix="fake-site-")
-    site, data = await make_site(directory)
-    reactor.callLater(5, Activity(data).go_on)  # type: ignore[attr-defined]
+    site, data = await make_site(directory, large=farm == "large")
+    if farm != "large":
+        reactor.callLater(5, Activity(data).go_on)  # type: ignore[attr-defined]
     listening = await endpoints.serverFromString(reactor, f"tcp:{port}:interface=127.0.0.1").listen(
         site
     )
@@ -98,6 +107,6 @@ async def main(port: str) -> None:
 
 
 if __name__ == "__main__":
-    started = defer.ensureDeferred(main(sys.argv[1]))
+    started = defer.ensureDeferred(main(*sys.argv[1:]))
     started.addErrback(lambda failure: (failure.printTraceback(), reactor.stop()))  # type: ignore[attr-defined]
     reactor.run()  # type: ignore[attr-defined]

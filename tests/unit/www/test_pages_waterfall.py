@@ -337,12 +337,13 @@ def test_a_range_with_too_many_builds_says_where_what_is_shown_begins() -> None:
 def test_a_card_has_what_a_short_box_cannot_say() -> None:
     one = build(12, -300, -295, 2)
     one.reason, one.steps = "push to main", [BoxStep(0, "test", T - 300, T - 295, 2)]
+    one.failure = "test: exit 1 - 3 failed, 77 passed"
     label = view_of([one], 1).columns[0].boxes[0].label
     assert label.split("\n") == [
-        "builder-1 #12 failed, 5 s, test", "push to main", "on linux-a"
+        "builder-1 #12 failed, 5 s", one.failure, "push to main", "on linux-a"
     ]  # fmt: skip
     html = html_of(view_of([one], 1))
-    for text in ("push to main", "linux-a", "test"):
+    for text in ("push to main", "linux-a", one.failure):
         assert f"<td>{text}</td>" in html  # the same for who has no scripts
 
 

@@ -29,6 +29,7 @@ _NEAR_PX = 18
 _WIDTH, _SLANT_PX = 1108, 56
 #: The widths of a column, and that below which the names of the builders are slanted.
 _NARROWEST, _WIDEST, _SLANTED = 42, 160, 96
+_SLANTED_CHARACTERS = 16
 #: The width of a column where steps are asked for.
 _WITH_STEPS = 190
 #: Above "now" is this much room: for what runs to grow, and to show when it is expected to end.
@@ -57,6 +58,7 @@ class Column:
     """A builder."""
 
     builder: BuilderNow
+    name: str  # of the builder; its middle is left out where it is too long for a slanted name
     x: float  # in percent of all columns
     boxes: list[Box]
     bands: list[Band]
@@ -197,7 +199,9 @@ def waterfall_view(
         )
         boxes = column_boxes(of[one.id], places, axis, facts)
         bands = column_bands(rows, past.moments, axis, now=now, width=width)
-        columns.append(Column(one, round(number * share, 4), boxes, bands))
+        columns.append(
+            Column(one, _column_name(one.name, width), round(number * share, 4), boxes, bands)
+        )
     lowest = max((b.y + b.height for c in columns for b in c.boxes), default=0.0)
     kinds: set[Kind] = {box.kind for column in columns for box in column.boxes}
     kinds |= {step.kind for column in columns for box in column.boxes for step in box.steps}
@@ -244,6 +248,14 @@ def column_width(count: int) -> int:
     if width < _SLANTED:
         width = (_WIDTH - _SLANT_PX) // count
     return min(_WIDEST, max(_NARROWEST, width))
+
+
+def _column_name(name: str, width: int) -> str:
+    """Slanted names have one length: both ends of a long one, which is where names differ."""
+    if width >= _SLANTED or len(name) <= _SLANTED_CHARACTERS:
+        return name
+    begin = _SLANTED_CHARACTERS // 2 - 3
+    return f"{name[:begin]}\u2026{name[begin + 1 - _SLANTED_CHARACTERS :]}"
 
 
 def _axis(
@@ -303,7 +315,7 @@ def _twin(
             b.started_at,
             (b.complete_at if b.complete_at is not None else now) - b.started_at,
             worker_name(b.workerid) or "",
-            failing_text(b),
+            shorten_text(b.failure or failing_text(b), 80),
             shorten_text(str(b.reason), 60),
         )
         for place, b in enumerate(builds)

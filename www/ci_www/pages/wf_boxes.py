@@ -8,7 +8,7 @@ from typing import Any
 
 from ci_www.pages import urls
 from ci_www.pages.bits import shorten_text
-from ci_www.pages.times import duration
+from ci_www.pages.times import duration, rough
 from ci_www.pages.wf_layout import LEAST_PX, Place, arrange
 from ci_www.pages.wf_time import Axis
 from ci_www.pages.words import BROKEN, URGENCY, WORDS, Kind, kind_of
@@ -23,8 +23,12 @@ _NAME_PX, _LEAST_STEP_PX = 64.0, 12.0
 #: Bands lower than this have no text.
 _LEAST_BAND_PX = 40.0
 
+#: Room for less than this is not enough for the name of a step.
+_WORD_PX = 50.0
+
 _CHARACTER = 6.4
-_REASON = 90
+#: Characters of what failed and of the reason in a card.
+_FAILURE, _REASON = 160, 90
 
 
 @dataclass(slots=True)
@@ -119,14 +123,14 @@ def column_boxes(
     """
     boxes: list[Box] = []
     for place in places:
-        room = facts.width / place.lanes - 10
+        room = facts.width / place.lanes - 14
         if len(place.members) > 1:
             box = _box_of_many([builds[one] for one in place.members], place, facts, room)
         else:
             box = _box(builds[place.members[0]], place, axis, facts, room)
         box.lane, box.lanes = place.lane, place.lanes
         boxes.append(box)
-    _texts_beside(boxes, axis, facts.width - 10)
+    _texts_beside(boxes, axis)
     return boxes
 
 
@@ -159,7 +163,14 @@ def _box(build: Any, place: Place, axis: Axis, facts: ColumnFacts, room: float) 
         lines=[],
         stamps=" ".join(map(str, build.stampids)),
         running=running,
-        beside=f"#{build.number} {took}",
+        beside=next(
+            (
+                one
+                for one in (f"#{build.number} {took}", f"#{build.number}")
+                if len(one) * _CHARACTER <= room + 6
+            ),
+            "",
+        ),
         earlier=build.started_at < axis.start,
         later=not running and build.complete_at > axis.end,
     )
@@ -174,7 +185,9 @@ def _box(build: Any, place: Place, axis: Axis, facts: ColumnFacts, room: float) 
         if facts.steps == "1" or any(step.text for step in steps):
             box.steps = steps
             room = _NAME_PX
-    box.lines = _lines(build.number, failing, took, height, room)
+    if len(took) * _CHARACTER > room:
+        took = rough(took_s)
+    box.lines = _lines(build.number, failing if room >= _WORD_PX else "", took, height, room)
     return box
 
 
@@ -189,20 +202,25 @@ def _lines(number: int, failing: str, took: str, height: float, room: float) -> 
     told = [failing, took] if failing else [took]
     texts = [" \u00b7 ".join([f"{name} {told[0]}", *told[1:count]]) for count in (2, 1)]
     fits = [count for count, text in ((2, texts[0]), (1, texts[1]), (0, name))
-            if len(text) * _CHARACTER <= room - 16]  # fmt: skip
+            if len(text) * _CHARACTER <= room - 14]  # fmt: skip
     inside = fits[0] if fits else 0
     first = {2: texts[0], 1: texts[1], 0: name if fits else ""}[inside]
-    lines = [first, *(fit(one, room) for one in told[inside:])]
+    rest = told[inside:] if fits else [name, *told]
+    if room < _WORD_PX:
+        rest = [one for one in rest if len(one) * _CHARACTER <= room]
+    lines = [first, *(fit(one, room) for one in rest)]
     return lines[: max(1, int((height - 1) // LINE))]
 
 
 def _label(build: Any, kind: Kind, took: str, failing: str, facts: ColumnFacts) -> str:
     """Who, what and how long, and below it what failed, why it was built and where."""
     text = f"{facts.name} #{build.number} {WORDS[kind]}, {took}"
-    if failing:
+    told = build.failure if kind in BROKEN else ""
+    if failing and not told:
         text += f", {failing}"
     worker = facts.worker_name(build.workerid)
-    more = [shorten_text(str(build.reason), _REASON)] if build.reason else []
+    more = [shorten_text(told, _FAILURE)] if told else []
+    more += [shorten_text(str(build.reason), _REASON)] if build.reason else []
     more += [f"on {worker}"] if worker else []
     return "\n".join([text, *more])
 
@@ -227,12 +245,12 @@ def _box_of_many(builds: list[Any], place: Place, facts: ColumnFacts, room: floa
         lines=[fit(text, room - 16)] if height >= LEAST_WITH_TEXT else [],
         stamps=" ".join(sorted({str(stamp) for one in builds for stamp in one.stampids})),
         running=False,
-        beside=text,
+        beside=fit(text, room),
         count=len(builds),
     )
 
 
-def _texts_beside(boxes: list[Box], axis: Axis, room: float) -> None:
+def _texts_beside(boxes: list[Box], axis: Axis) -> None:
     """Leave the text of a low box only where it has room below, before the next box or fold."""
     edges = [one.top for one in axis.stretches if one.folded]
     for box, after in zip_longest(boxes, boxes[1:]):
@@ -243,7 +261,7 @@ def _texts_beside(boxes: list[Box], axis: Axis, room: float) -> None:
         place = bisect_left(edges, low - 1)
         limits = [axis.height + _BESIDE_PX, *edges[place : place + 1]]
         limits += [after.y] if after is not None else []
-        box.beside = fit(box.beside, room) if min(limits) - low >= _BESIDE_PX else ""
+        box.beside = box.beside if min(limits) - low >= _BESIDE_PX else ""
 
 
 def _step_boxes(build: Any, axis: Axis, facts: ColumnFacts, room: float) -> list[StepBox]:
