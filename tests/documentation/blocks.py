@@ -18,7 +18,7 @@ PROGRAMS = frozenset(
     """
     cat cd chmod chown cp createdb createuser curl du env export find git grep htpasswd install
     journalctl kill make mkdir mv nginx openssl pg_dump pg_restore pip psql python python3 rm rsync
-    scp sed sha256sum sqlite3 ssh ssh-keygen ssh-keyscan su sudo systemctl tail tar touch umask
+    scp sed sha256sum sqlite3 ss ssh ssh-keygen ssh-keyscan su sudo systemctl tail tar touch umask
     useradd
     """.split()  # noqa: SIM905  # a list would be a line for each
 )

@@ -1,11 +1,13 @@
 """The commands of the README and of the manual, as they stand there, by a shell."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
 import textwrap
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,7 +83,7 @@ for word in sys.argv[2:]:
 EOF""",
     )
     yield made
-    for pid_file in made.directory.glob("*/twistd.pid"):
+    for pid_file in [*made.directory.rglob("twistd.pid")]:
         os.kill(int(pid_file.read_text()), signal.SIGKILL)
 
 
@@ -149,3 +151,111 @@ def test_a_role_that_does_not_own_the_database_is_told_what_to_do(
     assert "Traceback" not in said
     shell.run("""psql -q postgres -c 'ALTER DATABASE "ci" OWNER TO "ci"'""")
     assert "created the tables" in shell.run(create)
+
+
+class Chapter:
+    """The commands of a page, section by section, with other places in them."""
+
+    def __init__(self, shell: Shell, page: str, places: dict[str, str]) -> None:
+        self.shell = shell
+        self.page = ROOT / "docs" / "manual" / page
+        self.places = places
+
+    def follow(self, heading: str, only: slice = slice(None)) -> str:
+        """Run what a section says; gives what the commands printed."""
+        text = "".join(code_blocks(self.page, heading)[only])
+        for place, other in self.places.items():
+            text = text.replace(place, other)
+        return self.shell.run(text)
+
+
+def builds_in(home: Home) -> set[int]:
+    """The ids of the finished builds of a running master."""
+    return {one["buildid"] for one in home.get("builds")["builds"] if one["complete"]}
+
+
+def test_the_chapter_on_backups_can_be_followed(shell: Shell, cluster: postgres.Cluster) -> None:
+    """Backup, restore, upgrade and back, two moves, another database; each with running daemons."""
+    backup, srv = shell.directory / "backup", shell.directory / "srv"
+    backup.mkdir(), srv.mkdir()
+    chapter = Chapter(shell, "backups.rst", {"/backup": str(backup), "/srv": str(srv)})
+    home = home_in(shell.directory / "DIRECTORY", free_port())
+    home.pb_port = free_port()
+    shell.run(
+        "ci-master create-master DIRECTORY && cp DIRECTORY/master.cfg.sample DIRECTORY/master.cfg"
+    )
+    config = home.directory / "master.cfg"
+    config.write_text(
+        config.read_text().replace("8010", str(home.web_port)).replace("9989", str(home.pb_port))
+    )
+    shell.run(
+        f"ci-worker create-worker WORKER localhost:{home.pb_port} worker1 change-this-password"
+    )
+    shell.run("ci-master start DIRECTORY && ci-worker start WORKER")
+
+    def more_builds(than: set[int]) -> set[int]:
+        """Wait until builds were made; they are made when the master starts."""
+        home.wait_for("builds", lambda _: len(builds_in(home) - than) >= 2)
+        return builds_in(home)
+
+    first = more_builds(set())
+    chapter.follow("Backup")
+    assert sorted(path.suffix for path in backup.iterdir()) == [".ci", ".ci"]
+    shell.run("ci-master restart DIRECTORY")
+    force(home)
+    second = more_builds(first)
+    assert "the former database is kept in" in chapter.follow("Restore")
+    assert builds_in(home) >= first and not (second - first) & builds_in(home)
+
+    going = "Going back to the version before"
+    chapter.follow(going, slice(0, 1))
+    before = builds_in(home)
+    force(home)
+    after = more_builds(before)
+    chapter.follow(going, slice(1, 2))
+    assert not (after - before) & builds_in(home)
+
+    # Another place on this machine.
+    moving = "Moving a master"
+    known = builds_in(home)
+    chapter.follow(moving, slice(0, 1))
+    home.directory = srv / "master"
+    assert home.pid and builds_in(home) >= known
+    chapter.follow("Moving a worker")
+    assert (srv / "worker" / "twistd.pid").exists()
+    force(home)
+    known = more_builds(known)
+
+    # "Another machine": the directory there does not exist yet.
+    shell.run(
+        f"ci-master stop {srv}/master && mv {srv}/master DIRECTORY && ci-master start DIRECTORY"
+    )
+    shell.program("scp", 'test "$2" = "new-machine:$(dirname "$1")/" && cp "$1" "$1.copy"')
+    chapter.follow(moving, slice(1, 2))
+    shell.run("mv DIRECTORY old-machine")
+    home.directory = shell.directory / "DIRECTORY"
+    chapter.follow(moving, slice(2, 3))
+    assert builds_in(home) >= known
+
+    # To PostgreSQL.
+    url = cluster.new_database()
+    chapter.follow(moving, slice(3, 4))
+    config.write_text(config.read_text().replace("sqlite:///state.sqlite", url))
+    chapter.follow(moving, slice(4, 5))
+    assert builds_in(home) >= known
+    force(home)
+    more_builds(known)
+    shell.run("ci-master stop DIRECTORY && ci-worker stop srv/worker")
+
+
+def force(home: Home) -> None:
+    """Ask for a build of each builder."""
+    for builder in home.get("builders")["builders"]:
+        call = {"jsonrpc": "2.0", "id": 1, "method": "force",
+                "params": {"builderid": builder["builderid"]}}  # fmt: skip
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{home.web_port}/api/v2/forceschedulers/force",
+            data=json.dumps(call).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        urllib.request.urlopen(request, timeout=TIMEOUT_S).close()
