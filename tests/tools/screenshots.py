@@ -28,6 +28,9 @@ ARGUMENTS = (
     "--hide-scrollbars",
 )
 
+#: A script may take so long on a machine that has much else to do.
+_SCRIPT_S = 180
+
 
 def _program(*names: str) -> str | None:
     return next((path for path in map(shutil.which, names) if path), None)
@@ -50,7 +53,9 @@ def browser(profile: str, *, javascript: bool = True) -> Any:
         off = {"profile.managed_default_content_settings.javascript": 2}
         options.add_experimental_option("prefs", off)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    return webdriver.Chrome(options=options, service=Service(_program("chromedriver")))
+    driver = webdriver.Chrome(options=options, service=Service(_program("chromedriver")))
+    driver.set_script_timeout(_SCRIPT_S)
+    return driver
 
 
 def shoot(
