@@ -190,10 +190,58 @@ def test_whatever_ran_in_a_range_is_found_however_long_it_took(filled: Engine) -
     assert [box.complete_at for box in few] == [None, None]  # what runs is never left out
 
 
-def test_a_search_ignores_escapes_and_counts_each_line_once(filled: Engine) -> None:
-    found = ask(filled, lambda tx: views_logs.search(tx, 1, "two", case=False), 1)
-    assert found == (2, [1, 3])
-    assert ask(filled, lambda tx: views_logs.search(tx, 1, "TWO", case=True), 1) == (1, [3])
+def found(engine: Engine, needle: str, *, case: bool = False, **span: Any) -> views_logs.Found:
+    where = views_logs.Span(**{"first": 0, "end": 4, **span})
+    return ask(engine, lambda tx: views_logs.find_text(tx, 1, needle, where, case=case), 9)  # type: ignore[no-any-return]
+
+
+def test_a_search_ignores_escapes_and_names_a_line_for_each_match(filled: Engine) -> None:
+    assert found(filled, "two") == views_logs.Found([1, 1, 3], None)
+    assert found(filled, "TWO", case=True).lines == [3]
+    assert found(filled, "two", first=2).lines == [3]
+    assert found(filled, "two", end=3).lines == [1, 1]
+    assert found(filled, "").lines == []
+
+
+def test_a_search_that_takes_long_says_where_to_go_on(
+    filled: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views_logs, "_PIECE", 2)
+    assert found(filled, "two", seconds=0) == views_logs.Found([1, 1], 2)
+    assert found(filled, "two", seconds=99, most=1) == views_logs.Found([1, 1], 2)
+    assert found(filled, "two", seconds=0, first=2) == views_logs.Found([3], None)
+
+
+def test_a_search_sees_of_a_rewritten_line_what_is_shown_and_counts_lines_right(
+    filled: Engine,
+) -> None:
+    text = b"10% two\r20% one\r\n\x1b]0;no end\nfatal two\r\n\x1b]0;title\x07E   two\n"
+    with filled.begin() as tx:
+        tx.execute(schema.logchunks.delete())
+        row = {"id": 1, "logid": 1, "first_line": 0, "line_count": 4, "num_bytes": len(text)}
+        runs = f'[["o", 4, {len(text)}]]'
+        tx.execute(
+            insert(schema.logchunks), {**row, "runs_json": runs, "compression": 0, "content": text}
+        )
+    assert found(filled, "two").lines == [2, 3]
+    hints = (b"\ne  ", b"fatal")
+    asked: list[str] = []
+
+    def wanted(line: str) -> bool:
+        asked.append(line)
+        return True
+
+    span = views_logs.Span(0, 4)
+    lines = ask(filled, lambda tx: views_logs.find_lines(tx, 1, hints, wanted, span), 1)
+    assert (lines.lines, asked) == ([2, 3], ["fatal two", "E   two"])
+
+
+def test_lines_of_headers_are_no_errors(filled: Engine) -> None:
+    span = views_logs.Span(0, 4)
+    look = [b"o"]
+    lines = ask(filled, lambda tx: views_logs.find_lines(tx, 1, look, lambda _l: True, span), 1)
+    assert lines == views_logs.Found([1, 3], None)
+    assert lines.as_json() == {"lines": [2, 4], "next": None}
 
 
 def test_a_window_of_a_log_names_the_stream_of_each_line(filled: Engine) -> None:

@@ -7,6 +7,7 @@ from twisted.internet.defer import succeed
 from twisted.internet.interfaces import IReactorTime
 
 from ci_master.data.actions import Actions
+from ci_master.data.acts import Acts
 from ci_master.data.builders import Builders, Projects
 from ci_master.data.builds import Builds, Steps
 from ci_master.data.buildsets import Buildsets, Requests
@@ -49,6 +50,7 @@ class Data:
         self.bus = bus
         self.masters: dict[int, MasterRow] = {}
         self.actions = Actions()
+        self.acts = Acts(context)
         self.state = State(context)
         self.projects = Projects(context)
         self.codebases = Codebases(context, self.projects)

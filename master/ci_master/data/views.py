@@ -4,19 +4,20 @@ The present (running builds, the queue, workers) is in the registries of
 :class:`ci_master.data.Data`; here is what only storage knows.
 """
 
-import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy.engine import Connection
 
 from ci_master.storage import build_changes
+from ci_master.storage import views_acts as _acts
 from ci_master.storage import views_builds as _builds
 from ci_master.storage import views_changes as _changes
 from ci_master.storage import views_logs as _logs
 from ci_master.storage import views_outcome as _outcome
 from ci_master.storage import views_requests as _requests
 from ci_master.storage import views_waterfall as _waterfall
+from ci_master.storage.views_acts import ActLine
 from ci_master.storage.views_builds import (
     FAILED,
     BuildDetail,
@@ -27,24 +28,27 @@ from ci_master.storage.views_builds import (
     subject_of,
 )
 from ci_master.storage.views_changes import ChangeLine, Verdict
-from ci_master.storage.views_logs import LogPlace
+from ci_master.storage.views_logs import Found, LogPlace, Span
 from ci_master.storage.views_outcome import Outcome
 from ci_master.storage.views_requests import BuildsetDetail, RequestLine
 from ci_master.storage.views_waterfall import BoxBuild, BoxStep, WorkerMoment
 
 __all__ = [
     "FAILED",
+    "ActLine",
     "BoxBuild",
     "BoxStep",
     "BuildDetail",
     "BuildLine",
     "BuildsetDetail",
     "ChangeLine",
+    "Found",
     "LogLine",
     "LogPlace",
     "Outcome",
     "Past",
     "RequestLine",
+    "Span",
     "StampLine",
     "StepLine",
     "Verdict",
@@ -132,6 +136,7 @@ class Views:
             detail = _builds.detail(tx, builderid, number)
             if detail is None:
                 return None
+            detail.acts = _acts.of_thing(tx, "builds", detail.build.id)
             tails = {}
             opened = [
                 step
@@ -185,20 +190,30 @@ class Views:
         """Some lines, as (stream letter, text)."""
         return await self._read(lambda tx: _logs.window(tx, logid, first, count))
 
-    async def log_search(
-        self, logid: int, needle: str, *, case: bool, limit: int
-    ) -> tuple[int, list[int]]:
-        """How many lines contain a text, and the first of them (from 0)."""
-        return await self._read(lambda tx: _logs.search(tx, logid, needle, case=case, limit=limit))
+    async def log_text_found(self, logid: int, needle: str, span: Span, *, case: bool) -> Found:
+        """Where a log has a text."""
+        return await self._read(lambda tx: _logs.find_text(tx, logid, needle, span, case=case))
+
+    async def log_lines_found(
+        self, logid: int, hints: Sequence[bytes], wanted: Callable[[str], bool], span: Span
+    ) -> Found:
+        """The lines of a log for which a function says yes, of those that have a hint."""
+        return await self._read(lambda tx: _logs.find_lines(tx, logid, hints, wanted, span))
 
     async def log_opening(
-        self, log: LogLine, count: int, *, line: int | None, error: "re.Pattern[bytes] | None"
+        self,
+        log: LogLine,
+        count: int,
+        *,
+        line: int | None,
+        error: tuple[Sequence[bytes], Callable[[str], bool]] | None,
     ) -> tuple[int, list[tuple[str, str]], int | None, int]:
         """What a viewer shows first: lines around ``line``, else around the first error, else
         the end.
 
         :param line: from 0; None to choose.
-        :param error: looked for in the first 200 000 lines.
+        :param error: the hints of :func:`views_logs.find_lines`, and what says whether a line
+            tells of an error; looked for at the begin of the log, for a second.
         :returns: number of the first line (from 0), the lines, the line of the error, and how
             many lines of command and environment the log begins with.
         """
@@ -206,7 +221,8 @@ class Views:
         def work(tx: Connection) -> tuple[int, list[tuple[str, str]], int | None, int]:
             found = None
             if error is not None:
-                found = _logs.first_match(tx, log.id, error, within=200_000)
+                span = Span(0, min(log.num_lines, 200_000), most=1)
+                found = next(iter(_logs.find_lines(tx, log.id, *error, span).lines), None)
             middle = line if line is not None else found
             first = log.num_lines - count if middle is None else middle - count // 3
             first = max(0, min(first, log.num_lines - count))
@@ -257,7 +273,10 @@ class Views:
 
         def work(tx: Connection) -> BuildsetDetail | None:
             bsid = _requests.buildset_of(tx, requestid)
-            return _requests.buildset(tx, bsid) if bsid is not None else None
+            found = _requests.buildset(tx, bsid) if bsid is not None else None
+            if found is not None:
+                found.acts = _acts.of_thing(tx, "buildrequests", requestid)
+            return found
 
         return await self._read(work)
 

@@ -159,6 +159,12 @@ class Workers:
         self._tell(act, row, "state_updated")
         act.submit()
 
+    def note_kill(self, row: WorkerRow, reason: str | None) -> None:
+        """Record for the history that somebody had it end itself at once."""
+        act = self._context.transaction(f"that worker '{row.name}' was told to end")
+        self._note(act, row, "killed", reason)
+        act.submit()
+
     def _note(self, act: Transaction, row: WorkerRow, kind: str, reason: str | None = None) -> None:
         table = schema.worker_events
         note = {"workerid": row.id, "at": self._context.now(), "kind": kind, "reason": reason}

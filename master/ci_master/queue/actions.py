@@ -24,24 +24,36 @@ def register(queue: "Queue", data: Any) -> None:
             if await data.store.read(lambda tx: reads_builds.get(tx, _id(key, "build"))) is None:
                 raise Refused(404, f"there is no build {key}")
             return  # it has ended
+        noted = data.acts.note("builds", row.id, "stop", args)
         queue.runs.stop(row.request.id, reason_and_owner(args) or "no reason")
+        await noted
 
     async def rebuild(key: Any, args: dict[str, Any]) -> list[Any]:
         bsid, requests = await rebuild_build(data, _id(key, "build"), named_owner(args))
+        await data.acts.note("builds", _id(key, "build"), "rebuild", args)
         return [bsid, requests]
 
     async def cancel(key: Any, args: dict[str, Any]) -> None:
         request = await _open_request(data, key)
         if request is None:
             return
-        if not await queue.cancel(request, _reason(args)):
+        if request.claimed:
+            if not queue.runs.stop(request.id, reason_and_owner(args) or "no reason"):
+                raise Refused(409, f"request {key} is worked on by another master")
+            await data.acts.note("buildrequests", request.id, "cancel", args)
+            return  # its build ends
+        noted = data.acts.note("buildrequests", request.id, "cancel", args)
+        if not await queue.cancel(request, reason_and_owner(args) or "no reason"):
             raise Refused(409, f"request {key} is worked on by another master")
+        await noted
 
     async def set_priority(key: Any, args: dict[str, Any]) -> None:
         request = await _open_request(data, key)
         if request is None:
             raise Refused(409, f"request {key} is complete")
         await data.requests.set_priority(request.id, args["priority"])
+        why = {**args, "reason": f"to {args['priority']}"}
+        await data.acts.note("buildrequests", request.id, "set_priority", why)
 
     async def find_build(key: Any) -> None:
         number = _id(key, "build")
@@ -121,8 +133,3 @@ def _id(key: Any, kind: str) -> int:
     if number is None:
         raise Refused(404, f"there is no {kind} {shown(key)}")
     return number
-
-
-def _reason(args: dict[str, Any]) -> str:
-    reason: str = args.get("reason") or "no reason"
-    return reason

@@ -423,6 +423,20 @@ build_properties = Table(
     Column("properties_json", Text, nullable=False),  # name -> [value, source]
 )
 
+# What people did to builds and build requests. Those of workers are worker_events.
+acts = Table(
+    "acts",
+    metadata,
+    _id(),
+    Column("at", BigInteger, nullable=False),
+    Column("kind", String(32), nullable=False),  # builds, buildrequests
+    Column("thing", Integer, nullable=False),  # its id
+    Column("method", String(32), nullable=False),  # stop, rebuild, cancel, set_priority
+    Column("owner", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("acts_of_thing", "kind", "thing"),
+)
+
 build_data = Table(
     "build_data",
     metadata,
@@ -543,4 +557,4 @@ reporters = Table(
 )
 
 #: The migration that brings a database to these tables.
-SCHEMA_VERSION = "0006"
+SCHEMA_VERSION = "0009"

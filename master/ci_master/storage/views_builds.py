@@ -24,6 +24,7 @@ from ci_master.storage.schema import (
     sourcestamps,
     steps,
 )
+from ci_master.storage.views_acts import ActLine
 
 FAILED = (2, 4)  # failure, exception
 
@@ -122,6 +123,7 @@ class BuildDetail:
     planned: list[tuple[str, int]]  # steps of the last finished build: name, seconds
     children: list[BuildLine] = field(default_factory=list)
     parent: BuildLine | None = None
+    acts: list[ActLine] = field(default_factory=list)  # what people did to it
 
 
 def _builds() -> Select[Any]:

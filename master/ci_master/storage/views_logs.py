@@ -1,7 +1,10 @@
 """Log text for pages: one log's place, a window of lines, a search through all of them."""
 
 import re
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
@@ -11,8 +14,11 @@ from ci_master.storage import logchunks
 from ci_master.storage.schema import builds, logs, steps
 from ci_master.storage.views_builds import LogLine
 
-_ESCAPE = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
-_ALL = 1 << 40
+_ESCAPE = re.compile(
+    rb"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\|(?=\n))|\x1b[@-Z\\-_]"
+)
+#: Lines that are looked through before the time is looked at.
+_PIECE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,48 +101,130 @@ def window(tx: Connection, logid: int, first: int, count: int) -> list[tuple[str
     return found
 
 
-def search(
-    tx: Connection, logid: int, needle: str, *, case: bool, limit: int = 10_000
-) -> tuple[int, list[int]]:
-    """Find the lines that contain a text, escapes taken out before.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search through a part of a log has found."""
+
+    lines: list[int]  # from 0, in order; a line as often as it matches
+    next: int | None  # the line to go on from; None if the log has been looked through
+
+    def as_json(self) -> dict[str, Any]:
+        """For viewers, which count lines from 1."""
+        following = None if self.next is None else self.next + 1
+        return {"lines": [line + 1 for line in self.lines], "next": following}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where and how long to look.
+
+    :param first: the line to begin with, from 0.
+    :param end: the line before which to stop; usually the number of lines of the log.
+    :param most: so many matches are enough.
+    :param seconds: after that time the search stops; another one may go on from there.
+    """
+
+    first: int
+    end: int
+    most: int = 10_000
+    seconds: float = 1.0
+
+
+def find_text(tx: Connection, logid: int, needle: str, span: Span, *, case: bool) -> Found:
+    """Find a text in the lines as they are shown: without escapes, in the last state of each.
 
     :param case: whether upper and lower case differ (of ASCII letters).
-    :returns: how many lines match, and the numbers (from 0) of the first ``limit``.
     """
-    wanted = needle.encode() if case else needle.encode().lower()
-    total, line = 0, 0
-    hits: list[int] = []
-    for _letter, count, text in logchunks.runs_of(tx, logid, 0, _ALL):
-        if b"\x1b" in text:
-            text = _ESCAPE.sub(b"", text)
-        if not case:
-            text = text.lower()
-        at, counted, here = text.find(wanted), 0, line
+    wanted = needle.encode("utf-8", "surrogateescape")
+    wanted = wanted if case else wanted.lower()
+
+    def look(_letter: str, text: bytes) -> Iterator[int]:
+        text = _shown(text)
+        return _lines_with(text if case else text.lower(), wanted)
+
+    return _scan(tx, logid, span, look) if wanted else Found([], None)
+
+
+def find_lines(
+    tx: Connection,
+    logid: int,
+    hints: Sequence[bytes],
+    wanted: Callable[[str], bool],
+    span: Span,
+) -> Found:
+    """Find lines of output, not of headers, for which a function says yes.
+
+    :param hints: in lower case: only lines with one of them are asked about. A newline at the
+        begin of a hint is the begin of a line.
+    """
+
+    def look(letter: str, text: bytes) -> Iterator[int]:
+        if letter == "h":
+            return
+        text = _shown(text)
+        low = b"\n" + text.lower()  # so places are one further on than in the text
+        places = sorted(set(_lines_of(low, hints)))
+        if not places:
+            return
+        lines = text.split(b"\n")
+        for place in places:
+            if wanted(lines[place].decode("utf-8", "replace")):
+                yield place
+
+    return _scan(tx, logid, span, look)
+
+
+def _lines_of(text: bytes, hints: Sequence[bytes]) -> Iterator[int]:
+    """The lines, of a text that begins with a newline, in which there is one of the hints."""
+    for hint in hints:
+        at, line, counted = text.find(hint), -1, 0
         while at >= 0:
-            here += text.count(b"\n", counted, at)
-            counted = at
-            total += 1
-            if len(hits) < limit:
-                hits.append(here)
-            end = text.find(b"\n", at)
-            at = text.find(wanted, end) if end >= 0 else -1
-        line += count
-    return total, hits
+            begin = at + 1 if hint.startswith(b"\n") else at
+            line += text.count(b"\n", counted, begin)
+            counted = begin
+            yield line
+            end = text.find(b"\n", begin)
+            at = text.find(hint, end) if end >= 0 else -1
 
 
-def first_match(
-    tx: Connection, logid: int, pattern: "re.Pattern[bytes]", *, within: int
-) -> int | None:
-    """The first line (from 0) of the first ``within`` lines of a log that a pattern finds."""
-    line = 0
-    for letter, count, text in logchunks.runs_of(tx, logid, 0, within):
-        if letter != "h":
-            bare = _ESCAPE.sub(b"", text) if b"\x1b" in text else text
-            match = pattern.search(bare)
-            if match is not None:
-                return line + bare.count(b"\n", 0, match.start())
-        line += count
-    return None
+def _lines_with(text: bytes, wanted: bytes) -> Iterator[int]:
+    """The line of each place where there is a text."""
+    at, line, counted = text.find(wanted), 0, 0
+    while at >= 0:
+        line += text.count(b"\n", counted, at)
+        counted = at
+        yield line
+        at = text.find(wanted, at + len(wanted))
+
+
+def _shown(text: bytes) -> bytes:
+    """Lines as they are shown; there are as many as before."""
+    if b"\x1b" in text:
+        text = _ESCAPE.sub(b"", text)
+    if b"\r" in text:
+        text = b"\n".join(
+            line.rstrip(b"\r").rpartition(b"\r")[2] if b"\r" in line else line
+            for line in text.split(b"\n")
+        )
+    return text
+
+
+def _scan(
+    tx: Connection, logid: int, span: Span, look: Callable[[str, bytes], Iterator[int]]
+) -> Found:
+    found: list[int] = []
+    line, begun = span.first, time.monotonic()
+    while line < span.end:
+        at = line
+        for letter, count, text in logchunks.runs_of(tx, logid, line, min(_PIECE, span.end - line)):
+            found += [at + place for place in look(letter, text)]
+            at += count
+        line += _PIECE
+        if line < span.end and (
+            len(found) >= span.most or time.monotonic() - begun >= span.seconds
+        ):
+            return Found(found, line)
+    return Found(found, None)
 
 
 def tail(tx: Connection, log: LogLine, count: int, whole: int = 0) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
 from ci_master.storage.schema import buildrequests, builds, buildsets
+from ci_master.storage.views_acts import ActLine
 from ci_master.storage.views_builds import StampLine, owner_of, stamps_of
 
 
@@ -44,6 +45,7 @@ class BuildsetDetail:
     properties: dict[str, tuple[Any, str]]
     stamps: list[StampLine] = field(default_factory=list)
     requests: list[RequestLine] = field(default_factory=list)
+    acts: list[ActLine] = field(default_factory=list)  # what people did to the one asked for
 
 
 def buildset_of(tx: Connection, requestid: int) -> int | None:

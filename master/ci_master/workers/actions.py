@@ -36,7 +36,9 @@ def register(registry: "WorkerRegistry", data: Any) -> None:
         await find(key).ask_to_leave(reason_and_owner(args))
 
     async def kill(key: Any, args: dict[str, Any]) -> None:
-        find(key).kill()
+        slot = find(key)
+        data.workers.note_kill(slot.row, reason_and_owner(args))
+        slot.kill()
 
     for handler in (pause, unpause, stop, kill):
         arguments = Arguments(REASON, OWNER)

@@ -5,7 +5,10 @@ of the log; true colours take the nearest of them. Everything else that a termin
 is taken out, so a log can never do more than colour its text.
 """
 
+import itertools
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
@@ -20,6 +23,27 @@ _TOKEN = re.compile(
 _CUBE = (0, 95, 135, 175, 215, 255)
 
 LONGEST = 4000
+
+_URL = re.compile(
+    r"(?i:https?)://[^\s<>\"'`{}|\\^\x00-\x20\x7f-\x9f\u2400-\u2421\u3000-\u303f\uff00-\uffef\ufffd]+"
+)
+_CLOSERS = {")": "(", "]": "["}
+
+
+def urls_in(text: str) -> Iterator[tuple[int, int]]:
+    """Where the web addresses of a text begin and end, without the punctuation after them."""
+    for match in _URL.finditer(text):
+        begin, end = match.span()
+        while end > begin:
+            last = text[end - 1]
+            opener = _CLOSERS.get(last)
+            unpaired = opener and text.count(last, begin, end) > text.count(opener, begin, end)
+            if last not in ".,;:!?*" and not unpaired:
+                break
+            end -= 1
+        host = text.find("//", begin, end) + 2
+        if end > host and (text[host].isalnum() or text[host] == "["):
+            yield begin, end
 
 
 def nearest256(red: int, green: int, blue: int) -> int:
@@ -115,27 +139,51 @@ def html(text: str, *, whole: bool = False) -> Markup:
     rest = 0
     if len(text) > LONGEST and not whole:
         rest, text = len(text) - LONGEST, text[:LONGEST]
-    out = escape(text) if "\x1b" not in text and text.isprintable() else _coloured(text)
+    plain_text = "\x1b" not in text and text.isprintable() and "://" not in text
+    out = escape(text) if plain_text else _coloured(text, cut=rest > 0)
     if rest:
         out += Markup(' <i class="muted">\u2026 {} more characters</i>').format(rest)
     return out
 
 
-def _coloured(text: str) -> Markup:
-    face, out, at, link = _Face(), [], 0, ""
+@dataclass(slots=True)
+class _Piece:
+    """Some text in one face."""
 
-    def put(piece: str) -> None:
-        if not piece:
-            return
-        classes, part = face.classes(), escape(piece)
-        if classes:
-            part = Markup('<span class="{}">{}</span>').format(classes, part)
-        if link:
-            part = Markup('<a href="{}" rel="noreferrer">{}</a>').format(link, part)
+    text: str
+    classes: str
+    link: str = ""
+
+
+def _coloured(text: str, *, cut: bool) -> Markup:
+    """HTML of a text with escapes or addresses in it.
+
+    :param cut: the end of the line is missing, so an address at the end is none.
+    """
+    pieces = list(_pieces(text))
+    _link(pieces, cut=cut)
+    out, link = [], ""
+    for piece in pieces:
+        if piece.link != link:
+            if link:
+                out.append(Markup("</a>"))
+            link = piece.link
+            if link:
+                out.append(Markup('<a href="{}" rel="noopener noreferrer">').format(link))
+        part = escape(piece.text)
+        if piece.classes:
+            part = Markup('<span class="{}">{}</span>').format(piece.classes, part)
         out.append(part)
+    if link:
+        out.append(Markup("</a>"))
+    return Markup("").join(out)
 
+
+def _pieces(text: str) -> Iterator[_Piece]:
+    face, at, link = _Face(), 0, ""
     for match in _TOKEN.finditer(text):
-        put(text[at : match.start()])
+        if match.start() > at:
+            yield _Piece(text[at : match.start()], face.classes(), link)
         at = match.end()
         if match[1] is not None:
             face.take(match[1])
@@ -144,9 +192,32 @@ def _coloured(text: str) -> Markup:
         elif match[3] is not None:
             code = ord(match[3])
             shown = chr(0x2400 + code) if code < 32 else "\u2421" if code == 127 else "\ufffd"
-            out.append(Markup('<span class="ctl">{}</span>').format(shown))
-    put(text[at:])
-    return Markup("").join(out)
+            yield _Piece(shown, "ctl")
+    if at < len(text):
+        yield _Piece(text[at:], face.classes(), link)
+
+
+def _link(pieces: list[_Piece], *, cut: bool) -> None:
+    """Make links of the addresses in some pieces, also of those that go over several."""
+    whole = "".join(piece.text for piece in pieces)
+    if "://" not in whole:
+        return
+    edges: dict[int, str] = {}  # where it changes -> the address from there on
+    for begin, end in urls_in(whole):
+        if not (cut and end == len(whole)):
+            edges[begin] = whole[begin:end]
+            edges.setdefault(end, "")
+    found, at, here = [], 0, ""
+    for piece in pieces:
+        end = at + len(piece.text)
+        here = edges.get(at, here)
+        places = [at, *sorted(edge for edge in edges if at < edge < end), end]
+        for first, last in itertools.pairwise(places):
+            here = edges.get(first, here)
+            part = whole[first:last]
+            found.append(_Piece(part, piece.classes, piece.link or here))
+        at = end
+    pieces[:] = found
 
 
 def palette() -> list[tuple[int, int, int]]:

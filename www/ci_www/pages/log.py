@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from ci_common.failures import how_it_ended
+from ci_master.data.views import Span
 from ci_www.pages import urls
-from ci_www.pages.logtext import ERROR_BYTES, FOLD_ABOVE, LogRow, log_rows
+from ci_www.pages.logtext import ERROR_HINTS, FOLD_ABOVE, LogRow, is_error, log_rows
 from ci_www.pages.lookup import find_builder
 from ci_www.pages.page import Ask, NotThere, Page, Raw, Stream
 from ci_www.pages.words import BROKEN, Mark, mark_of
 
 #: Lines in the first answer; at most that many in one window; lines of a page without script.
 FIRST, MOST, PLAIN_PAGE = 200, 2000, 1000
-_HITS = 5000
+#: Seconds of a search before it answers with what it has.
+_LOOK_S = 0.5
 
 _FRAME_CSP = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
@@ -119,7 +121,7 @@ async def log(ask: Ask, name: str, number: str, step: str, slug: str) -> Page:
             line = 1
         first, lines, error, header = await ask.views.log_opening(
             place.log, FIRST, line=None if line is None else line - 1,
-            error=ERROR_BYTES if failed else None,
+            error=(ERROR_HINTS, is_error) if failed else None,
         )  # fmt: skip
     rows = await ask.parts.in_thread(log_rows, lines, first)
     view = log_view(row, place, rows, first=first, error=error, header=header)
@@ -157,16 +159,31 @@ async def log_lines(ask: Ask, name: str, number: str, step: str, slug: str) -> R
 
 
 async def log_search(ask: Ask, name: str, number: str, step: str, slug: str) -> Raw:
-    """``/search?q=&case=1``: JSON with the count of lines that contain a text, and the first."""
+    """``/search?q=&case=1&from=``: JSON with the lines that contain a text, as often as they do.
+
+    What takes long is answered in parts: ``next`` is the line to go on from.
+    """
     _row, place = await _find(ask, name, number, step, slug)
-    needle = ask.arg("q")
-    total, hits = 0, []
-    if needle:
-        total, hits = await ask.views.log_search(
-            place.log.id, needle, case=ask.arg("case") == "1", limit=_HITS
-        )
-    body = json.dumps({"q": needle, "total": total, "lines": [line + 1 for line in hits]})
-    return Raw(body.encode(), "application/json")
+    found = await ask.views.log_text_found(
+        place.log.id, ask.arg("q"), _span(ask, place), case=ask.arg("case") == "1"
+    )
+    return _as_json({"q": ask.arg("q"), **found.as_json()})
+
+
+async def log_errors(ask: Ask, name: str, number: str, step: str, slug: str) -> Raw:
+    """``/errors?from=``: JSON with the lines that tell of an error; ``next`` as in a search."""
+    _row, place = await _find(ask, name, number, step, slug)
+    found = await ask.views.log_lines_found(place.log.id, ERROR_HINTS, is_error, _span(ask, place))
+    return _as_json(found.as_json())
+
+
+def _span(ask: Ask, place: Any) -> Span:
+    """The part of a log that is to be looked through for one answer."""
+    return Span(max(1, ask.number("from") or 1) - 1, place.log.num_lines, seconds=_LOOK_S)
+
+
+def _as_json(answer: Any) -> Raw:
+    return Raw(json.dumps(answer, separators=(",", ":")).encode(), "application/json")
 
 
 async def log_text(ask: Ask, name: str, number: str, step: str, slug: str, how: str) -> Any:

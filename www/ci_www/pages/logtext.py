@@ -8,19 +8,39 @@ from markupsafe import Markup
 
 from ci_www.pages import ansi
 
+# What tells of an error wherever it stands in a line.
 _ERROR = re.compile(
-    r"(?i)(?<![\w-])(?:fatal|error|exception|traceback|panic|undefined reference|"
-    r"segmentation fault|assertion failed|FAILED|not ok)(?=[\s:(!\]\[.,]|$)"
+    r"(?i)(?<![\w-])(?:fatal|error|exception|traceback|panic(?:ked)?|undefined reference|"
+    r"segmentation fault|core dumped|assertion failed|FAILED|not ok|BUILD FAILED|"
+    r"command not found|[1-9]\d* (?:errors|failures|failing))(?=[\s:(!\]\[.,]|$)"
 )
-_NO_ERROR = re.compile(r"(?i)\b(?:0|no) (?:errors?|failed)\b|-W\S*error|errors?=0")
+# What tells of one at the begin of a line, or as the name of an exception.
+_ERROR_LINE = re.compile(
+    r"E {2,}\S"  # pytest's explanation
+    r"|\s*(?:[A-Za-z_][\w.]{0,200}\.)?(?:[A-Z]\w{0,100}(?:Error|Exception)|SystemExit|KeyboardInterrupt)"
+    r"(?::.*)?$"
+    r"|(?:\s*)--- FAIL: |FAIL\b|not ok \d|panic: |error(?:\[\w+\])?:|E: |"
+    r"\S*make(?:\[\d+\])?: \*\*\* |npm ERR! \S|CMake Error"
+    r"|[^\s:(][^:(\n]{0,200}(?::\d+){1,2}: (?:fatal |internal compiler )?error\b"
+    r"|[^\s:(][^:(\n]{0,200}\(\d+(?:,\d+)*\) ?: (?:fatal )?error\b"
+    r"|[^\s:]{1,200}:\d+:\d+: [EF]\d{2,5}\b"  # flake8, ruff
+    r"|thread '.{0,200}' panicked|Segmentation fault|Aborted\b|Killed$"
+)
+_NO_ERROR = re.compile(
+    r"(?i)^(?!.*(?<![\d.])[1-9]\d* (?:error|fail)).*\b(?:0|no) (?:errors?|failed|failures?)\b"
+    r"|-W\S*error|\berrors? ?[=:] ?0\b"
+)
 _WARNING = re.compile(r"(?i)(?<![\w-])warning(?=[\s:(\]])")
 
-#: For the search of the first error in storage.
-ERROR_BYTES = re.compile(
-    rb"(?im)^.*(?<![\w-])(?:fatal|error|exception|traceback|panic|undefined reference|"
-    rb"segmentation fault|assertion failed|FAILED|not ok)(?:[\s:(!\]\[.,]|$)"
-)
-
+#: One of these, in lower case, is in every line that :func:`is_error` says yes to.
+ERROR_HINTS: tuple[bytes, ...] = (
+    b"error", b"fail", b"fatal", b"exception", b"traceback", b"panic", b"undefined reference",
+    b"segmentation fault", b"core dumped", b"not ok", b"command not found", b"\ne  ", b"\ne: ",
+    b": *** ", b"npm err!", b"\nkilled\n", b"\naborted", b"systemexit", b"keyboardinterrupt",
+    b": e", b": f",
+)  # fmt: skip
+#: Of a line only so many characters are looked at.
+_LOOKED_AT = 2000
 
 #: Fewer header lines than this are shown as they are.
 FOLD_ABOVE = 3
@@ -36,11 +56,18 @@ class LogRow:
     looks: str  # err, warn or empty
 
 
+def is_error(text: str) -> bool:
+    """Whether a line, without escapes, seems to tell of an error."""
+    text = text[:_LOOKED_AT]
+    found = _ERROR_LINE.match(text) or _ERROR.search(text)
+    return found is not None and not _NO_ERROR.search(text)
+
+
 def looks_like(text: str) -> str:
     """``err`` or ``warn`` if the line seems to report one."""
-    if _ERROR.search(text) and not _NO_ERROR.search(text):
+    if is_error(text):
         return "err"
-    return "warn" if _WARNING.search(text) else ""
+    return "warn" if _WARNING.search(text[:_LOOKED_AT]) else ""
 
 
 def header_of(rows: Sequence[LogRow]) -> int:
@@ -60,8 +87,6 @@ def log_rows(lines: Iterable[tuple[str, str]], first: int) -> list[LogRow]:
     for number, (stream, text) in enumerate(lines, first + 1):
         bare = ansi.plain(text) if "\x1b" in text or "\r" in text else text
         rows.append(
-            LogRow(
-                number, stream, ansi.html(text), looks_like(bare[:2000]) if stream != "h" else ""
-            )
+            LogRow(number, stream, ansi.html(text), looks_like(bare) if stream != "h" else "")
         )
     return rows

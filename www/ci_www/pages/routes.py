@@ -79,6 +79,7 @@ GET = [
     Route(_LOG, log.log),
     Route(f"{_LOG}/lines", log.log_lines),
     Route(f"{_LOG}/search", log.log_search),
+    Route(f"{_LOG}/errors", log.log_errors),
     Route(f"{_LOG}/raw", log.log_text, how="raw"),
     Route(f"{_LOG}/download", log.log_text, how="download"),
 ]

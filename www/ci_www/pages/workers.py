@@ -19,6 +19,7 @@ _MOMENTS: dict[str, tuple[Kind, str]] = {
     "unpaused": ("success", "resumed"),
     "graceful": ("paused", "asked to shut down when idle"),
     "ungraceful": ("success", "shutdown called off"),
+    "killed": ("offline", "told to end at once"),
     "quarantined": ("quarantined", "put into quarantine"),
     "released": ("success", "let out of quarantine"),
 }

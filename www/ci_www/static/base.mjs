@@ -111,10 +111,11 @@ document.addEventListener("click", (event) => {
   if (summary) summary.parentElement.dataset.touched = "1";
 });
 
-let said = 0;
+// At most one thing is said in two seconds; of several the last one.
+let said = 0, saying = 0, words = "";
 function say(text) {
-  const wait = Math.max(0, said + 2000 - Date.now());
-  setTimeout(() => { said = Date.now(); $("#say").textContent = text; }, wait);
+  words = text;
+  saying ||= setTimeout(() => { saying = 0; said = Date.now(); $("#say").textContent = words; }, Math.max(0, said + 2000 - Date.now()));
 }
 function swap(html) {
   const made = new DOMParser().parseFromString(`<body>${html}`, "text/html").body;
@@ -376,7 +377,7 @@ function help() {
     dialog = document.createElement("dialog");
     dialog.id = "keys";
     const list = [["/", "find a builder"], ["g h b w q k c", "go to home, builders, waterfall, queue, workers, changes"], ["j k Enter", "next, previous row; open"], ["[ ]", "older, newer"], ["Esc", "close"], ["?", "this list"]];
-    if (document.querySelector("#loglist")) list.push(["e E", "next, previous error"], ["f", "follow the end"], ["w", "wrap lines"], ["l", "copy a link to the line"]);
+    if (document.querySelector("#loglist")) list.push(["Home End", "begin, end of the log"], ["PageUp PageDown \u2191 \u2193", "move"], ["e E", "next, previous error"], ["n p", "next, previous match"], ["f", "follow the end"], ["w", "wrap lines"], ["l", "copy a link to the line"]);
     if ($(".wf")) list.push(["+ -", "zoom"], ["0", "now"]);
     dialog.innerHTML = "<h2>Keys</h2><dl class='keys'></dl><p class='more'><form method='dialog'><button>Close</button></form></p>";
     for (const [keys, text] of list) {
@@ -430,4 +431,4 @@ document.addEventListener("submit", (event) => {
     strip("Not sent: the master does not answer. What you have typed stays here.", "Try now", () => attempt());
   } else setTimeout(() => $$("button", event.target).forEach((b) => { b.disabled = true; }), 0);
 });
-export { $, $$, say, stale };
+export { $, $$, keysOff, say, stale };

@@ -1,5 +1,5 @@
 // The log viewer: a list that holds only the rows around what is seen, however long the log is.
-import { $, $$, listen, say } from "./base.mjs";
+import { $, $$, keysOff, listen, say } from "./base.mjs";
 
 const list = $("#loglist");
 if (list) start();
@@ -10,7 +10,8 @@ function start() {
   const url = list.dataset.url;
   let total = +list.dataset.total, complete = list.dataset.complete === "1";
   let wrap = matchMedia("(max-width: 720px)").matches;
-  let follow = false, shown = [0, 0], marked = null, hits = [], hit = -1, moving = false;
+  let follow = false, shown = [0, 0], marked = null, moving = false, goal = null;
+  let needle = "", hits = [], hit = -1, hitsNext = null; // lines with the text, as often as they have it
   const cache = new Map(); // window number -> lines, or a promise of them
   let abort = null;
 
@@ -67,7 +68,9 @@ function start() {
         if (cache.size > 40) for (const key of cache.keys()) { if (Math.abs(key - w) > 15) cache.delete(key); }
       } catch (error) { if (error.name !== "AbortError") throw error; }
     }));
-    if (!signal.aborted) paint(true);
+    if (signal.aborted) return;
+    paint(true);
+    if (goal) settle();
   }
   function fold() {
     const row = document.createElement("div");
@@ -84,6 +87,7 @@ function start() {
     text.innerHTML = line(1)?.[1] || "";
     text.append(" ", button);
     row.append(sign, text);
+    mark(row, 1);
     return row;
   }
   function unfold() {
@@ -102,20 +106,55 @@ function start() {
     link.tabIndex = -1;
     link.textContent = n;
     const text = document.createElement("span");
-    if (held) text.innerHTML = held[1]; // escaped by the server, colours only
+    if (held) text.innerHTML = held[1]; // escaped by the server: colours and links only
+    else row.classList.add("blank");
     row.append(link, text);
     if (marked && n >= marked[0] && n <= marked[1]) row.classList.add("sel");
-    if (hits.length && n === hits[hit]) row.classList.add("hit");
+    mark(row, n);
     return row;
+  }
+  // The text that is looked for, in <mark>; the one that is gone to has a look of its own.
+  const lower = (text) => text.replace(/[A-Z]+/g, (some) => some.toLowerCase());
+  function mark(row, n) {
+    if (!needle) return;
+    const span = row.lastChild, same = form.case.checked ? (text) => text : lower;
+    const nodes = [], starts = [], walker = document.createTreeWalker(span, NodeFilter.SHOW_TEXT);
+    let text = "";
+    while (walker.nextNode()) {
+      const node = walker.currentNode;
+      if (node.parentElement.closest("button, i.muted")) continue;
+      nodes.push(node);
+      starts.push(text.length);
+      text += node.data;
+    }
+    const all = same(text), wanted = same(needle), places = [];
+    for (let at = all.indexOf(wanted); at >= 0; at = all.indexOf(wanted, at + wanted.length)) places.push(at);
+    const mine = n === hits[hit] ? Math.min(hit - hits.indexOf(n), Math.max(0, places.length - 1)) : -1;
+    row.classList.toggle("hit", mine >= 0);
+    // From the last to the first: what is split off a node stands behind it and is done with.
+    for (let i = places.length - 1; i >= 0; i--) nodes.forEach((node, k) => {
+      const from = Math.max(places[i] - starts[k], 0), to = Math.min(places[i] + wanted.length - starts[k], node.data.length);
+      if (from >= to) return;
+      const made = document.createElement("mark");
+      if (i === mine) made.className = "cur";
+      if (to < node.data.length) node.splitText(to);
+      const part = from ? node.splitText(from) : node;
+      part.replaceWith(made);
+      made.append(part);
+    });
   }
   function paint(force) {
     const top = topPlace();
     const from = short() ? 1 : Math.max(1, top - MARGIN), to = short() ? count() : Math.min(count(), top + fits() + MARGIN);
     if (!short()) space.style.height = `${height()}px`;
     if (force || from < shown[0] || to > shown[1] || Math.abs(from - shown[0]) > MARGIN / 2) {
-      const selection = getSelection();
-      const held = !force && selection && !selection.isCollapsed && rows.contains(selection.anchorNode);
-      if (!held) {
+      // What somebody has selected is kept; what is missing around it is added.
+      const held = selecting() && from <= shown[1] && to >= shown[0] && rows.children.length < 4000;
+      if (held) {
+        for (const row of $$(".blank", rows)) if (line(+row.id.slice(1))) row.replaceWith(make(+row.id.slice(1)));
+        for (; shown[1] < to; shown[1]++) rows.append(make(lineAt(shown[1] + 1)));
+        for (; shown[0] > from; shown[0]--) rows.prepend(make(lineAt(shown[0] - 1)));
+      } else {
         const made = document.createDocumentFragment();
         for (let place = from; place <= to; place++) made.append(make(lineAt(place)));
         rows.replaceChildren(made);
@@ -135,14 +174,35 @@ function start() {
     if (atEnd) rows.style.transform = `translateY(${height() - rows.offsetHeight}px)`;
     else if (anchor) rows.style.transform = `translateY(${list.scrollTop - anchor.offsetTop - (scale() > 1 ? 0 : within)}px)`;
   }
+  function selecting() {
+    const selection = getSelection();
+    return selection && !selection.isCollapsed && rows.contains(selection.anchorNode);
+  }
+  // A line is gone to: it stands at a third of the height, under what comes before it.
   function go(n, { center = true } = {}) {
     if (n > 1 && n <= header) folded = false;
     if (short()) paint(true);
     const top = short() ? document.getElementById(`L${n}`)?.offsetTop ?? 0 : ((placeOf(n) - 1) * ROW) / scale();
-    const at = top - (center ? list.clientHeight / 3 : 0);
-    list.scrollTop = Math.max(0, at);
+    list.scrollTop = Math.max(0, top - (center ? list.clientHeight / 3 : 0));
     paint(true);
+    goal = center ? n : null;
+    settle();
   }
+  // Rows that are wrapped are higher than others: fewer of them fit above.
+  function settle() {
+    if (goal === null || short()) return;
+    const row = document.getElementById(`L${goal}`);
+    if (!row) return;
+    const place = placeOf(goal);
+    let first = place;
+    for (let above = row.previousElementSibling; above; above = above.previousElementSibling) {
+      if (row.offsetTop - above.offsetTop > list.clientHeight / 3) break;
+      first -= 1;
+    }
+    const at = Math.ceil(((first - 1) * ROW) / scale());
+    if (Math.abs(list.scrollTop - at) > 1) { list.scrollTop = at; paint(false); }
+  }
+  for (const type of ["wheel", "touchmove", "pointerdown"]) list.addEventListener(type, () => { goal = null; }, { passive: true });
   function grow(count, done) {
     if (count > total) {
       const atEnd = follow;
@@ -156,9 +216,11 @@ function start() {
     complete ||= done;
   }
   function toEnd() {
+    goal = null;
     moving = true;
     list.scrollTop = list.scrollHeight;
     paint(true);
+    list.scrollTop = list.scrollHeight;
     $("#pill").hidden = true;
     requestAnimationFrame(() => { moving = false; });
   }
@@ -184,24 +246,30 @@ function start() {
     }
     frame ||= requestAnimationFrame(() => { frame = 0; paint(false); });
   }, { passive: true });
-  addEventListener("resize", () => paint(true));
+  addEventListener("resize", () => { paint(true); settle(); });
 
   // A log that grows: the event says how many lines there are; the last window is asked again.
-  listen(`logs/${list.dataset.logid}/*`, (_key, log) => {
-    if (!log) return;
+  function grown(lines, done) {
     const last = Math.floor(Math.max(0, total - 1) / WINDOW);
-    grow(log.num_lines, log.complete);
-    if (lineAt(shown[1]) >= last * WINDOW || follow) { paint(true); }
+    grow(lines, done);
+    if (lineAt(shown[1]) >= last * WINDOW || follow) paint(true);
+  }
+  listen(`logs/${list.dataset.logid}/*`, (_key, log) => { if (log) grown(log.num_lines, log.complete); });
+  // After the master was away, or where no events come.
+  document.addEventListener("resync", async () => {
+    if (complete) return;
+    const answer = await fetch(`${url}/lines?from=${Math.max(1, total)}&count=1`);
+    if (answer.ok) { const got = await answer.json(); grown(got.total, got.complete); }
   });
 
   // Lines in the URL
   function fromHash() {
-    const found = /^#L(\d+)(?:-L(\d+))?$/.exec(location.hash);
+    const found = /^#L(\d+)(?:-L?(\d+))?$/.exec(location.hash);
     if (!found) return false;
     const a = +found[1], b = +(found[2] || found[1]);
-    marked = [Math.min(a, b), Math.max(a, b)];
+    marked = [Math.max(1, Math.min(a, b, total || 1)), Math.max(1, Math.min(Math.max(a, b), total || 1))];
     go(marked[0]);
-    say(`Line ${marked[0]}`);
+    say(marked[1] > marked[0] ? `Lines ${marked[0]} to ${marked[1]}` : `Line ${marked[0]}`);
     return true;
   }
   rows.addEventListener("click", (event) => {
@@ -213,58 +281,120 @@ function start() {
     const from = event.shiftKey && marked ? Math.min(marked[0], n) : n;
     const to = event.shiftKey && marked ? Math.max(marked[0], n) : n;
     marked = [from, to];
+    if (event.shiftKey) getSelection().removeAllRanges();
     history.replaceState(null, "", `#L${from}${to > from ? `-L${to}` : ""}`);
     paint(true);
   });
   addEventListener("hashchange", fromHash);
 
-  // Search
+  // Search: the server looks through the log and says in which lines; long ones come in parts.
   const form = $("#logsearch");
   let asked = 0, timer = 0;
+  function counted() {
+    if (!needle) { $("#hits").textContent = ""; return; }
+    const more = hitsNext ? "+" : "";
+    $("#hits").textContent = !hits.length ? (hitsNext ? "looking\u2026" : "nothing found")
+      : hit < 0 ? `${hits.length}${more} found` : `${hit + 1} of ${hits.length}${more}`;
+  }
   async function find() {
     const q = form.q.value, mine = ++asked;
     const here = new URL(location.href);
     if (q) here.searchParams.set("q", q); else here.searchParams.delete("q");
     history.replaceState(null, "", here);
-    if (!q) { hits = []; hit = -1; $("#hits").textContent = ""; return paint(true); }
-    const answer = await fetch(`${url}/search?q=${encodeURIComponent(q)}${form.case.checked ? "&case=1" : ""}`);
-    if (!answer.ok || mine !== asked) return;
-    const got = await answer.json();
-    hits = got.lines;
+    const top = hit >= 0 ? hits[hit] : topLine();
+    needle = q;
+    hits = [];
     hit = -1;
-    $("#hits").textContent = got.total ? `${got.total} lines` : "nothing found";
-    $("#hits").dataset.total = got.total;
-    if (hits.length) jump(1, Math.max(0, hits.findIndex((n) => n >= topLine())));
+    hitsNext = q ? 1 : null;
+    counted();
+    paint(true);
+    while (hitsNext && mine === asked && hits.length < 100_000) {
+      const answer = await fetch(`${url}/search?q=${encodeURIComponent(q)}&from=${hitsNext}${form.case.checked ? "&case=1" : ""}`);
+      if (mine !== asked) return;
+      if (!answer.ok) { hitsNext = null; $("#hits").textContent = "the search failed"; return; }
+      const got = await answer.json();
+      if (mine !== asked) return;
+      for (const one of got.lines) hits.push(one); // there may be more than a call takes
+      hitsNext = got.next;
+      if (hit < 0) { const first = hits.findIndex((n) => n >= top); if (first >= 0) jump(0, first); }
+      counted();
+    }
+    if (mine === asked && hit < 0 && hits.length) jump(0, 0);
   }
   function jump(by, to) {
     if (!hits.length) return;
-    hit = to ?? (hit + by + hits.length) % hits.length;
-    $("#hits").textContent = `${hit + 1} of ${$("#hits").dataset.total}`;
+    hit = to ?? (hit < 0 ? (by > 0 ? 0 : hits.length - 1) : (hit + by + hits.length) % hits.length);
+    counted();
     go(hits[hit]);
+    reveal();
   }
+  // In lines that are not wrapped, the match may be far to the right.
+  function reveal() { $("mark.cur", rows)?.scrollIntoView({ block: "nearest", inline: "nearest" }); }
   form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(find, 180); });
-  form.addEventListener("submit", (event) => { event.preventDefault(); if (hits.length) jump(1); else find(); });
-  form.q.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.shiftKey) { event.preventDefault(); jump(-1); } });
+  form.addEventListener("submit", (event) => { event.preventDefault(); if (form.q.value === needle && hits.length) jump(1); else find(); });
+  form.q.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.shiftKey) { event.preventDefault(); jump(-1); }
+    if (event.key === "Escape" && !form.q.value) list.focus({ preventScroll: true });
+  });
   $("#hit-next").addEventListener("click", () => jump(1));
   $("#hit-prev").addEventListener("click", () => jump(-1));
 
-  // Errors: those in the windows that are here, else the first of the log
-  let errorAt = 0;
-  function nextError(by) {
-    const start = errorAt || topLine();
-    const known = [...given].filter(([, one]) => one[2] === "err").map(([n]) => n);
-    for (const [w, held] of cache) if (Array.isArray(held)) held.forEach((one, i) => { if (one[2] === "err") known.push(w * WINDOW + i + 1); });
-    const sorted = [...new Set(known)].sort((a, b) => a - b);
-    const next = by > 0 ? sorted.find((n) => n > start) ?? sorted[0] : [...sorted].reverse().find((n) => n < start) ?? sorted.at(-1);
-    if (next === undefined) return say("No error found in the lines that are loaded");
+  // Errors: the server knows what one looks like. Lines that follow each other are one error.
+  let errors = [], errorsNext = 1, errorAt = 0, last = -1, looking = null;
+  function moreErrors() {
+    looking ||= (async () => {
+      const answer = await fetch(`${url}/errors?from=${errorsNext}`);
+      looking = null;
+      if (!answer.ok) { errorsNext = null; return; }
+      const got = await answer.json();
+      for (const n of got.lines) { if (n !== last + 1) errors.push(n); last = n; }
+      errorsNext = got.next || (complete ? null : total + 1);
+      countErrors(!got.next);
+      return !!got.next;
+    })();
+    return looking;
+  }
+  function countErrors(all = !errorsNext || errorsNext > total) {
+    const at = errors.indexOf(errorAt), button = $("#b-error"), more = all ? "" : "+";
+    button.textContent = at >= 0 ? `Error ${at + 1} of ${errors.length}${more}` : all && !errors.length ? "No errors" : errors.length ? `${errors.length}${more} ${errors.length === 1 && all ? "error" : "errors"}` : "Next error";
+  }
+  async function nextError(by) {
+    const start = errorAt || (by > 0 ? topLine() - 1 : topLine());
+    const beyond = () => (by > 0 ? errors.find((n) => n > start) : errorsNext && errorsNext <= start ? undefined : errors.findLast((n) => n < start));
+    while (beyond() === undefined && errorsNext && errorsNext <= total) if (!await moreErrors()) break;
+    const next = beyond() ?? (by > 0 ? errors[0] : errors.at(-1));
+    if (next === undefined) { countErrors(true); return say("No line of this log looks like an error"); }
     errorAt = next;
     marked = [next, next];
     go(next);
+    countErrors();
+    say(`${$("#b-error").textContent}: line ${next}`);
   }
-  $("#b-error").addEventListener("click", () => nextError(1));
+  $("#b-error").addEventListener("click", (event) => nextError(event.shiftKey ? -1 : 1));
   $("#b-follow").addEventListener("click", () => setFollow(!follow));
   $("#b-wrap").addEventListener("click", () => setWrap(!wrap));
   $("#pill").addEventListener("click", () => setFollow(true));
+
+  // Keys move the lines wherever the focus is, except in a field that wants them itself.
+  const MOVES = {
+    Home: () => go(1, { center: false }), End: () => toEnd(),
+    PageDown: () => scroll(list.clientHeight - 2 * ROW), PageUp: () => scroll(2 * ROW - list.clientHeight),
+    ArrowDown: () => scroll(2 * ROW), ArrowUp: () => scroll(-2 * ROW),
+    ArrowRight: () => list.scrollBy(80, 0), ArrowLeft: () => list.scrollBy(-80, 0),
+    " ": (event) => scroll((event.shiftKey ? -1 : 1) * (list.clientHeight - 2 * ROW)),
+  };
+  // A long list stands for more lines than it has pixels: then a page is fewer of those.
+  function scroll(by) { goal = null; list.scrollTop += Math.sign(by) * Math.max(1, Math.abs(by) / scale()); paint(false); }
+  function moves(event) {
+    const move = MOVES[event.key], on = event.target;
+    if (!move || event.altKey || event.metaKey || (event.ctrlKey && !/^(Home|End)$/.test(event.key))) return false;
+    if (event.shiftKey && event.key !== " ") return false; // it selects
+    if (on.closest("textarea, select, [contenteditable], dialog")) return false;
+    if (on.matches("input[type=search]") && !/^(Page|ArrowUp|ArrowDown)/.test(event.key)) return false;
+    if (event.key === " " && on.closest("button, summary, input, a")) return false;
+    move(event);
+    return true;
+  }
   let searched = false;
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key === "f") {
@@ -275,9 +405,13 @@ function start() {
       form.q.select();
       return;
     }
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea")) return;
+    if ($("dialog[open]")) return;
+    if (moves(event)) return event.preventDefault();
+    if (keysOff || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=checkbox]), textarea, select")) return;
     if (event.key === "e") nextError(1);
     else if (event.key === "E") nextError(-1);
+    else if (event.key === "n" && needle) jump(1);
+    else if (event.key === "p" && needle) jump(-1);
     else if (event.key === "f") setFollow(!follow);
     else if (event.key === "w") setWrap(!wrap);
     else if (event.key === "l") navigator.clipboard?.writeText(location.href);
@@ -285,16 +419,39 @@ function start() {
     event.preventDefault();
   });
 
-  // Copying a long range: the rows that are not here come from the server.
+  // What is copied is the text of the lines, without their numbers.
+  document.addEventListener("copy", (event) => {
+    if (!selecting()) return;
+    const range = getSelection().getRangeAt(0), texts = [];
+    for (const row of rows.children) {
+      const span = row.lastChild;
+      if (!range.intersectsNode(span)) continue;
+      const part = document.createRange();
+      part.selectNodeContents(span);
+      if (range.compareBoundaryPoints(Range.START_TO_START, part) > 0) part.setStart(range.startContainer, range.startOffset);
+      if (range.compareBoundaryPoints(Range.END_TO_END, part) < 0) part.setEnd(range.endContainer, range.endOffset);
+      const made = document.createElement("div");
+      made.append(part.cloneContents());
+      for (const extra of $$("button", made)) extra.remove();
+      texts.push(made.textContent);
+    }
+    event.clipboardData.setData("text/plain", texts.join("\n"));
+    event.preventDefault();
+    if (!short() && texts.length >= rows.children.length) say(`Only the ${texts.length} lines around what you see were copied; Raw has all of them.`);
+  });
+
   $("#b-follow").hidden = complete;
   list.classList.toggle("nowrap", !wrap);
   $("#b-wrap").setAttribute("aria-pressed", wrap);
   space.style.height = `${height()}px`;
+  const q = new URL(location.href).searchParams.get("q");
   if (!fromHash()) {
-    const q = new URL(location.href).searchParams.get("q");
     if (!complete && !list.dataset.error) setFollow(true);
     else if (list.dataset.error) { marked = [+list.dataset.error, +list.dataset.error]; go(marked[0]); }
     else go(+list.dataset.first, { center: false });
-    if (q) { form.q.value = q; find(); }
   }
+  if (q) { form.q.value = q; find(); }
+  // The browser goes to an anchor in its own way when all is loaded: there would be nothing above.
+  addEventListener("load", () => requestAnimationFrame(() => { if (goal && marked) go(marked[0]); }));
+  if (list.dataset.failed) moreErrors();
 }
