@@ -273,7 +273,10 @@ class FakePBPorts:
         async def unregister() -> None:
             del self.users[key]
 
-        return SimpleNamespace(unregister=unregister)
+        async def opened() -> None:
+            return None
+
+        return SimpleNamespace(unregister=unregister, opened=opened)
 
 
 def run(work: Any) -> Any:

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.web.resource import IResource, Resource
 
 from ci_common.aio import to_deferred
-from ci_common.numbers import is_digits
+from ci_common.endpoints import Unreadable, endpoint
+from ci_common.listeners import Listeners, Listening
+from ci_common.transition import Transition
 from ci_master.data.endpoints.reader import Reader
 from ci_www.auth.avatar import Avatar
 from ci_www.auth.identity import Identities
@@ -28,7 +29,7 @@ from ci_www.proxies import Proxies
 from ci_www.rest.api import Api
 from ci_www.rest.badges import Badges
 from ci_www.rest.siteinfo import ApiVersions, SiteConfig
-from ci_www.site import LazyPages, WebSite
+from ci_www.site import AccessLog, LazyPages, WebSite
 
 __all__ = ["WebParts", "WebServer"]
 
@@ -45,13 +46,15 @@ class WebServer(Service):
     name = "www"
     log = Logger()
 
-    def __init__(self, site_parts: WebParts) -> None:
+    def __init__(self, site_parts: WebParts, listeners: Listeners | None = None) -> None:
         self.parts = site_parts
+        self._listeners = listeners or Listeners(site_parts.clock, site_parts.basedir)
         self.hub = Hub(site_parts.bus, site_parts.clock)
         self.reader = Reader(site_parts.data, lambda: site_parts.force_schedulers())
         self.site: WebSite | None = None
-        self._port: Any = None  # IListeningPort
+        self._port: Listening | None = None
         self._listens_on: str | None = None
+        self._log_file: AccessLog | None = None  # what was opened by prepare()
 
     @property
     def address(self) -> Any:
@@ -63,24 +66,60 @@ class WebServer(Service):
 
         ``parts.config`` is the new configuration already.
 
-        :raises CannotListenError: if the port is taken; then nothing listens.
+        :raises CannotListenError: if the port is taken; then all is as it was.
+        :raises OSError: if the access log cannot be opened; likewise.
         """
-        wanted = strports(www.get("port"))
+        change = Transition()
+        try:
+            await self.prepare(www, change)
+            await self.change(www, change)
+        except BaseException:
+            await change.roll_back()
+            raise
+        await change.finish()
+
+    async def prepare(self, www: dict[str, Any], change: Transition) -> None:
+        """Do what can fail of :meth:`change`, but for the port; nothing is served otherwise.
+
+        :raises OSError: if the access log cannot be opened.
+        """
         if self.site is None:
-            self.hub.start()
             self.site = await self._make_site(www)
-        else:
-            self.site.reconfigure(www, self.parts.basedir)
-            self.site.logins.lifetime = _lifetime(www)
+            self.hub.start()
+        access_log = self._log_file = self.site.open_log(www, self.parts.basedir)
+        if access_log is not None and access_log is not self.site.access_log:
+            change.undo_by("the access log", access_log.give_up)
+
+    async def change(self, www: dict[str, Any], change: Transition) -> None:
+        """Take over ``c['www']``, after :meth:`prepare`.
+
+        :raises CannotListenError: if the port is taken.
+        """
+        site = self.site
+        assert site is not None
+        former_log = site.write_log(self._log_file)
+        if former_log is not self._log_file:
+            change.undo_by("the access log", lambda: site.write_log(former_log))
+            if former_log is not None:
+                change.finally_do("the former access log", former_log.close)
+        lifetime = site.logins.lifetime
+        change.undo_by("the logins", lambda: setattr(site.logins, "lifetime", lifetime))
+        site.logins.lifetime = _lifetime(www)
+        wanted = strports(www.get("port"))
         if wanted == self._listens_on:
             return
-        await self._stop_listening()
-        if wanted is None:
-            return
-        endpoint = serverFromString(self.parts.clock, wanted)
-        self._port = await endpoint.listen(self.site)
-        self._listens_on = wanted
-        self.log.info("the web server listens on {address}", address=self._port.getHost())
+        former = self._port, self._listens_on
+        change.undo_by("the port of the pages", lambda: self._serve(*former))
+        port = None if wanted is None else await self._listeners.listen(wanted, site)
+        self._serve(port, wanted)
+        if port is not None:
+            change.undo_by("the new port of the pages", port.stopListening)
+            self.log.info("the web server listens on {address}", address=port.getHost())
+        if former[0] is not None:
+            change.finally_do("the former port of the pages", former[0].stopListening)
+
+    def _serve(self, port: Listening | None, text: str | None) -> None:
+        self._port, self._listens_on = port, text
 
     def stopService(self) -> "Deferred[Any]":
         """Listen no more, and close live connections."""
@@ -92,7 +131,7 @@ class WebServer(Service):
         port, self._port = self._port, None
         self._listens_on = None
         if port is not None:
-            await maybeDeferred(port.stopListening)
+            await port.stopListening()
 
     async def _make_site(self, www: dict[str, Any]) -> WebSite:
         proxies = Proxies(self.parts)
@@ -103,7 +142,7 @@ class WebServer(Service):
             identify=Identities(self.parts, proxies).of,
             path=lambda: proxies.prefix or "/",
         )
-        site = WebSite(
+        return WebSite(
             self._root(),
             self.parts.clock,
             sessions=sessions,
@@ -111,8 +150,6 @@ class WebServer(Service):
             hosts=Hosts(self.parts),
             proxies=proxies,
         )
-        site.reconfigure(www, self.parts.basedir)
-        return site
 
     def _root(self) -> Resource:
         parts, api = self.parts, Api(self.parts, self.reader)
@@ -160,12 +197,13 @@ def strports(port: Any) -> str | None:
     """The description of an endpoint, from what a configuration says of the port."""
     if port is None or port == "":
         return None
-    text = str(port)
-    if is_digits(text):
-        text = f"tcp:{text}"
-    if text.partition(":")[0] in ("tcp", "ssl", "tls") and "backlog=" not in text:
-        text += f":backlog={BACKLOG}"
-    return text
+    try:
+        found = endpoint(port)
+    except Unreadable:
+        return str(port)  # whoever listens there will say what is wrong with it
+    if found.kind in ("tcp", "tcp6", "ssl", "tls"):
+        found.arguments.setdefault("backlog", str(BACKLOG))
+    return str(found)
 
 
 def _lifetime(www: dict[str, Any]) -> timedelta:

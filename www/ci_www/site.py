@@ -1,9 +1,11 @@
 """The HTTP side of the web server: limits, headers of every answer, access log, failures."""
 
+import contextlib
 import importlib
 import json
 import os
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -241,21 +243,35 @@ class WebSite(Site):
         self.proxies = proxies
         #: What strangers send is told here, a few lines a minute.
         self.noise = LimitedLog(Logger(), reactor.seconds)
-        self._access_log: RotatedLog | None = None
+        self._access_log: AccessLog | None = None
 
-    def reconfigure(self, www: dict[str, Any], basedir: str) -> None:
-        """Take over what concerns the access log."""
-        self._close_log()
+    def open_log(self, www: Mapping[str, Any], basedir: str) -> "AccessLog | None":
+        """The access log of a configuration; the one that is written already, if that is meant.
+
+        :raises OSError: if it cannot be opened.
+        """
         name = www.get("logfileName")
         if not name:
-            return
-        path = os.path.join(basedir, name)
-        self._access_log = RotatedLog(
-            os.path.basename(path),
-            os.path.dirname(path) or ".",
-            rotateLength=www.get("logRotateLength") or LOG_BYTES,
-            maxRotatedFiles=www.get("maxRotatedFiles") or LOG_FILES,
+            return None
+        settings = (
+            os.path.join(basedir, name),
+            www.get("logRotateLength") or LOG_BYTES,
+            www.get("maxRotatedFiles") or LOG_FILES,
         )
+        written = self._access_log
+        if written is not None and written.settings == settings and os.path.exists(settings[0]):
+            return written
+        return AccessLog(settings)
+
+    @property
+    def access_log(self) -> "AccessLog | None":
+        """The access log that is written; None if there is none."""
+        return self._access_log
+
+    def write_log(self, access_log: "AccessLog | None") -> "AccessLog | None":
+        """Write this access log from now on; gives the former one, which stays open."""
+        former, self._access_log = self._access_log, access_log
+        return former
 
     def without_prefix(self, path: bytes) -> bytes:
         """The path of a request as the site knows it, see :mod:`ci_www.proxies`."""
@@ -277,10 +293,30 @@ class WebSite(Site):
             line = self._logFormatter(self._logDateTime, request)
             self._access_log.write(line.encode("utf-8", "backslashreplace") + b"\n")
 
-    def _close_log(self) -> None:
-        access_log, self._access_log = self._access_log, None
-        if access_log is not None:
-            access_log.close()
+
+class AccessLog(RotatedLog):
+    """The file in which answered requests are noted.
+
+    :param settings: its name, the size at which it is rotated, and how many old ones are kept.
+    :raises OSError: if it cannot be opened.
+    """
+
+    def __init__(self, settings: tuple[str, int, int]) -> None:
+        path, size, count = self.settings = settings
+        self.is_new = not os.path.lexists(path)
+        super().__init__(
+            os.path.basename(path),
+            os.path.dirname(path) or ".",
+            rotateLength=size,
+            maxRotatedFiles=count,
+        )
+
+    def give_up(self) -> None:
+        """Close it; if it was made by this, it goes."""
+        self.close()
+        if self.is_new:
+            with contextlib.suppress(OSError):
+                os.unlink(self.settings[0])
 
 
 @implementer(IResource)

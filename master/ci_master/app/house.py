@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
@@ -19,7 +20,10 @@ from twisted.logger import Logger
 
 from ci_common.aio import spawn, to_deferred
 from ci_common.collector import loading_for_good
+from ci_common.faults import ConfigError, Fault
+from ci_common.listeners import Listeners, Reservation
 from ci_common.processes.records import FILE, ProcessRecords
+from ci_common.transition import Transition
 from ci_master.app.builders import (
     builder_specs,
     codebase_specs,
@@ -30,7 +34,7 @@ from ci_master.app.builders import (
 from ci_master.app.facade import MasterFacade
 from ci_master.app.identity import note_token
 from ci_master.app.members import Members
-from ci_master.app.ports import web_url
+from ci_master.app.ports import reserve_ports, web_url
 from ci_master.app.site import make_site
 from ci_master.builds.buildenv import BuildEnv
 from ci_master.builds.builder import Builder
@@ -43,7 +47,7 @@ from ci_master.data.mastership import Identity, Mastership
 from ci_master.events.bus import Bus
 from ci_master.queue.queue import Queue
 from ci_master.schedulers.actions import register_actions
-from ci_master.schedulers.desk import catch_up
+from ci_master.schedulers.desk import ChangeDesk, catch_up
 from ci_master.schedulers.triggering import TriggerBoard
 from ci_master.secrets.registry import Secrets
 from ci_master.storage.engine import may_pass, sqlite_file
@@ -78,7 +82,8 @@ class House:
         self.bus = Bus(int(reactor.seconds() * 1000))
         self.facade = MasterFacade(basedir, reactor, self.bus, self.render)
         self.secrets = Secrets(in_thread=deferToThread, master=self.facade)
-        self.pb = PBPorts(reactor, self.render)
+        self.listeners = Listeners(reactor, basedir)
+        self.pb = PBPorts(reactor, self.render, self.listeners)
         self.locks = LockTable()
         self.builders: dict[str, Builder] = {}
         self._former: dict[str, Builder] = {}
@@ -93,6 +98,8 @@ class House:
         self.web: Any = None
         self._database: str | None = None
         self._mark = 0
+        #: The configuration that everything is as it says; None before the first.
+        self._config: Config | None = None
 
     def in_thread(self, function: Any, *args: Any) -> Deferred[Any]:
         """Run blocking work in a thread of the reactor's pool."""
@@ -220,28 +227,104 @@ class House:
 
     # -- configuration
 
-    async def apply(self, config: Config, differences: Plan) -> None:
-        """Make everything as this configuration says; what does not differ is not touched."""
-        self._spread(config)
-        await self.secrets.replace(_kept(differences, "secret provider"))
-        await self._apply_rows(config)
-        await self._apply_engine(config, differences)
-        await self.schedulers.apply(differences["scheduler"])
-        await catch_up(self.site)
-        await self.services.apply(differences["service"])
-        await self._apply_web(config)
-        await self.change_sources.apply(differences["change source"])
+    async def reserve(self, config: Config) -> Reservation:
+        """Take the ports of a configuration, and read their certificates; nothing is changed.
 
-    def _spread(self, config: Config) -> None:
+        :raises ConfigError: with the port that cannot be had.
+        """
+        return await reserve_ports(self.listeners, config)
+
+    async def apply(self, config: Config, differences: Plan, reservation: Reservation) -> None:
+        """Make everything as this configuration says; what does not differ is not touched.
+
+        It is all or nothing: if any of it fails, what was done is undone, and the former
+        configuration goes on.
+
+        :param reservation: of its ports; it is released.
+        :raises NotApplied: then all is as before, but for what the exception tells.
+        """
+        change = Transition()
+        try:
+            await self._prepare(config, differences, change)
+            if self._config is None:
+                await self._change(config, differences, reservation, change)
+            else:
+                with ChangeDesk.of(self.site).hold():
+                    await self._change_or_undo(config, differences, reservation, change)
+        except Exception as error:
+            left = await change.roll_back() + await self._released(reservation)
+            raise NotApplied(error, left) from error
+        await change.finish()
+        await self._released(reservation)
+        self._config = config
+
+    async def _released(self, reservation: Reservation) -> list[str]:
+        try:
+            await reservation.release()
+        except Exception as error:
+            self.log.failure("a port could not be opened again")
+            return [f"a port could not be opened again: {error}"]
+        return []
+
+    async def _prepare(self, config: Config, differences: Plan, change: Transition) -> None:
+        """What can fail and needs no change of what runs."""
+        await self.secrets.prepare(_kept(differences, "secret provider"), change)
+        await self._prepare_web(config, change)
+
+    async def _change_or_undo(
+        self, config: Config, differences: Plan, reservation: Reservation, change: Transition
+    ) -> None:
+        try:
+            await self._change(config, differences, reservation, change)
+        except Exception as error:
+            raise NotApplied(error, await change.roll_back()) from error
+
+    async def _change(
+        self, config: Config, differences: Plan, reservation: Reservation, change: Transition
+    ) -> None:
+        is_start = self._config is None
+        self._spread(config, change)
+        self.secrets.change(_kept(differences, "secret provider"), change)
+        for renewal in reservation.renewals:
+            change.undo_by("a certificate", renewal.undo)
+            renewal.use()
+        await self._apply_rows(config, change)
+        if is_start:
+            await self._apply_engine(config, differences, change)
+        await self.schedulers.apply(differences["scheduler"], change)
+        await catch_up(self.site)
+        await self.services.apply(differences["service"], change)
+        await self._apply_web(config, change)
+        await self.change_sources.apply(differences["change source"], change)
+        if not is_start:
+            # What starts builds and tells workers is last: it must not begin what is undone.
+            await self._apply_engine(config, differences, change)
+
+    def _spread(self, config: Config, change: Transition) -> None:
         """Give the settings to those who hold them."""
+        former = self._config
+        if former is not None:
+            change.undo_first_by("the settings", lambda: self._hand_settings(former))
+        self._hand_settings(config)
+
+    def _hand_settings(self, config: Config) -> None:
         self.site.config = self.env.config = config
         self.facade.config = config
         data = self.data
         data.context.log_compression = config.logCompressionMethod
         data.changes.codebase_of = config.codebaseGenerator
         data.changes.revlink_of = config.revlink
+        if self.web is not None:
+            self.web.parts.config = config
 
-    async def _apply_rows(self, config: Config) -> None:
+    async def _apply_rows(self, config: Config, change: Transition) -> None:
+        former = self._config
+        if former is not None:
+            change.undo_by("what is stored of the configuration", lambda: self._sync(former))
+            self.services.before_return = lambda: self._keep_reporters(former)
+        await self._sync(config)
+
+    async def _sync(self, config: Config) -> None:
         data = self.data
         await data.projects.sync(project_specs(config))
         await data.codebases.sync(codebase_specs(config))
@@ -252,47 +335,89 @@ class House:
             for name in builder.workernames:
                 configured[name].append(ids[builder.name])
         await data.workers.sync(configured)
-        data.outbox.keep_only(
-            name for name, one in config.services.items() if hasattr(type(one), "reported_kinds")
-        )
+        self._keep_reporters(config)
         await data.schedulers.sync([str(name) for name in config.schedulers])
         await data.changesources.sync([str(source.name) for source in config.change_sources])
 
-    async def _apply_engine(self, config: Config, differences: Plan) -> None:
-        changed = {new.name for _, new in differences["builder"].changed}
-        builders: dict[str, Builder] = {}
-        for builder_config in config.builders:
-            known = self.builders.get(builder_config.name) or self._former.get(builder_config.name)
-            if known is None:
-                row = self.data.builders.by_name[builder_config.name]
-                known = Builder(builder_config, row, self.facade)
-            elif builder_config.name in changed or builder_config.name not in self.builders:
-                known.config = builder_config
-            builders[builder_config.name] = known
+    def _keep_reporters(self, config: Config) -> None:
+        self.data.outbox.keep_only(
+            name for name, one in config.services.items() if hasattr(type(one), "reported_kinds")
+        )
+
+    async def _apply_engine(self, config: Config, differences: Plan, change: Transition) -> None:
+        former = self._config
+        builders = self._changed_builders(config, differences, change)
+        port = config.protocols.get("pb", {}).get("port")
+        await self.registry.configure(config.workers, workers_of_builders(config), port, change)
+        await self.pb.opened()
+        if former is not None:
+            before = self.builders, self._former
+            change.undo_by("the queue", lambda: self.queue.configure(before[0], former))
+            change.undo_by("the locks", lambda: self.locks.configure(locks_of(former)))
+            change.undo_by("the builders", lambda: self._take_builders(*before))
         # One that is taken away has its builds to the end, also if it is added again meanwhile.
-        self._former = {
+        going = {
             name: builder
             for name, builder in {**self._former, **self.builders}.items()
             if name not in builders and builder.building
         }
-        self.builders = builders
-        port = config.protocols.get("pb", {}).get("port")
-        await self.registry.configure(config.workers, workers_of_builders(config), port)
-        await self.pb.opened()
+        self._take_builders(builders, going)
         self.locks.configure(locks_of(config))
         self.queue.configure(builders, config)
 
-    async def _apply_web(self, config: Config) -> None:
+    def _changed_builders(
+        self, config: Config, differences: Plan, change: Transition
+    ) -> dict[str, Builder]:
+        changed = {new.name for _, new in differences["builder"].changed}
+        builders: dict[str, Builder] = {}
+        for new in config.builders:
+            known = self.builders.get(new.name) or self._former.get(new.name)
+            if known is None:
+                known = Builder(new, self.data.builders.by_name[new.name], self.facade)
+            elif new.name in changed or new.name not in self.builders:
+                change.undo_by(
+                    f"builder '{new.name}'", partial(setattr, known, "config", known.config)
+                )
+                known.config = new
+            builders[new.name] = known
+        return builders
+
+    def _take_builders(self, builders: dict[str, Builder], going: dict[str, Builder]) -> None:
+        self.builders, self._former = builders, going
+
+    async def _prepare_web(self, config: Config, change: Transition) -> None:
         if self.web is None and config.www.get("port") is None:
             return
         # The web is a room of its own, and costly to import: only masters with a port do.
         from ci_master.app.web import make_web_server, www_settings
 
         if self.web is None:
+            change.undo_by("the web server", self._close_web)
             self.web = make_web_server(self, config)
             self.web.setServiceParent(self._parent)
+        settings = www_settings(config, self._log_rotation)
+        try:
+            await self.web.prepare(settings, change)
+        except OSError as error:
+            name = config.www.get("logfileName")
+            what = f"the access log {name!r} cannot be opened: {error.strerror or error}"
+            where = config.places.of("www") if config.places else config.filename
+            raise ConfigError(
+                [Fault(where, what, "give c['www']['logfileName'] another name")]
+            ) from error
+
+    async def _apply_web(self, config: Config, change: Transition) -> None:
+        if self.web is None:
+            return
+        from ci_master.app.web import www_settings
+
         self.web.parts.config = config
-        await self.web.reconfigure(www_settings(config, self._log_rotation))
+        await self.web.change(www_settings(config, self._log_rotation), change)
+
+    async def _close_web(self) -> None:
+        web, self.web = self.web, None
+        if web is not None and web.parent is not None:
+            await maybeDeferred(web.disownServiceParent)
 
     # -- the end
 
@@ -358,6 +483,20 @@ class House:
             f"everything that happens is noted in {os.path.join(self.basedir, 'twistd.log')}"
         )
         return lines
+
+
+class NotApplied(Exception):
+    """A configuration could not be applied, and what was done of it was undone.
+
+    :ivar reason: what failed.
+    :ivar left: what could not be put back, and why; empty as a rule.
+    """
+
+    def __init__(self, reason: Exception, left: list[str]) -> None:
+        super().__init__(str(reason))
+        inner = reason if isinstance(reason, NotApplied) else None
+        self.reason: Exception = inner.reason if inner else reason
+        self.left: list[str] = [*inner.left, *left] if inner else left
 
 
 def _kept(differences: Plan, kind: str) -> list[Any]:

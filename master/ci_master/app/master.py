@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +19,17 @@ from ci_common.lean import without_tls
 from ci_common.privacy import open_to_others
 from ci_common.startup import report_failed, report_ready
 from ci_master.app.identity import identity_of
-from ci_master.app.ports import refused_port, taken_ports
+from ci_master.app.ports import refused_port
 from ci_master.app.tls import tls_ports, wants_tls
 from ci_master.config.load import load_config
 from ci_master.config.model import Config
-from ci_master.config.plan import plan
+from ci_master.config.plan import Plan, plan
 from ci_master.storage.engine import DatabaseUnusable
 from ci_master.storage.leases import HEARTBEAT_S
 from ci_master.storage.migrate import check_version
 
 if TYPE_CHECKING:
+    from ci_common.listeners import Reservation
     from ci_master.app.house import House
 
 #: Seconds that a master which stops waits for a reload under way.
@@ -114,7 +116,11 @@ class BuildMaster(MultiService):
         await house.in_thread(check_version, url, self.basedir)
         identity = await house.in_thread(identity_of, self.basedir, url)
         await house.open(url, config, identity, self._lost_database)
-        await house.apply(config, plan(None, config))
+        reservation = await house.reserve(config)
+        try:
+            await house.apply(config, plan(None, config), reservation)
+        except Exception as error:
+            raise getattr(error, "reason", error) from error
         self.config = config
         self._install_signals()
         self._heartbeat = LoopingCall(house.heartbeat)
@@ -176,46 +182,64 @@ class BuildMaster(MultiService):
         config = None
         try:
             config = await house.in_thread(load_config, self.basedir, self.configfile)
-            await self._refuse_what_cannot_be_applied(config)
+            self._refuse_what_cannot_be_applied(config)
+            differences = await house.in_thread(plan, self.config, config)
+            reservation = await house.reserve(config)
         except ConfigError as error:
-            count = len(error.faults)
-            self.log.error(
-                "{file} has {count} fault{plural}; the running configuration stays as it is.\n"
-                "{faults}",
-                file=self.configfile,
-                count=count,
-                plural="" if count == 1 else "s",
-                faults=str(error),
-            )
-            self._abort(config)
+            self._abort(config, error)
             return
-        except Exception:
+        except Exception as error:
             self.log.failure("the configuration could not be loaded")
-            self._abort(config)
+            self._abort(config, error)
             return
         self._tell_warnings(config)
-        differences = await house.in_thread(plan, self.config, config)
-        for line in differences.summary():
-            self.log.info("reload: {line}", line=line)
+        self._tell_differences(differences, reservation)
         try:
-            await house.apply(config, differences)
-        except Exception:
-            self.log.failure("the new configuration could be applied in part only")
-            self.log.error("configuration update partially applied; restart the master")
+            await house.apply(config, differences, reservation)
+        except Exception as error:
+            reason = getattr(error, "reason", error)
+            if not isinstance(reason, ConfigError):
+                self.log.failure("the new configuration could not be applied")
+            self._abort(config, reason, getattr(error, "left", ()))
             return
         config.modules.keep()
         self.config = config
         self.log.info("configuration update complete")
 
-    def _abort(self, config: Config | None) -> None:
-        """Say that a reload changed nothing; what it loaded is forgotten."""
+    def _tell_differences(self, differences: Plan, reservation: "Reservation") -> None:
+        lines = [renewal.describe() for renewal in reservation.renewals]
+        if differences or not lines:
+            lines = [*differences.summary(), *lines]
+        for line in lines:
+            self.log.info("reload: {line}", line=line)
+
+    def _abort(self, config: Config | None, reason: Exception, left: Iterable[str] = ()) -> None:
+        """Say why a reload changed nothing; the modules that it loaded are forgotten.
+
+        :param left: what could not be put back all the same.
+        """
         if config is not None:
             config.modules.put_back()
-        self.log.error("configuration update aborted without making any changes")
+        if isinstance(reason, ConfigError):
+            count = len(reason.faults)
+            head = f"{self.configfile} has {count} fault{'' if count == 1 else 's'}"
+        else:
+            head = f"{self.configfile} cannot be used"
+            reason = RuntimeError(f"{type(reason).__name__}: {reason}")
+        self.log.error(
+            "{head}; the running configuration stays as it is.\n{reason}",
+            head=head,
+            reason=str(reason),
+        )
+        left = list(left)
+        for line in left:
+            self.log.error("not as before: {line}", line=line)
+        told = "; see above for what is not as before" if left else " without making any changes"
+        self.log.error("configuration update aborted{told}", told=told)
 
-    async def _refuse_what_cannot_be_applied(self, config: Config) -> None:
+    def _refuse_what_cannot_be_applied(self, config: Config) -> None:
         assert self.config is not None
-        faults = await taken_ports(self.reactor, self.config, config)
+        faults = []
         if config.db.get("db_url") != self.config.db.get("db_url"):
             what = "the database cannot be changed while the master runs"
             faults.append(Fault(self.configfile, what, "put db_url back, or restart the master"))

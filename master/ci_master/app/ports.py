@@ -1,38 +1,52 @@
-"""Ports that a new configuration asks for: tried before anything is changed for it."""
+"""Ports that a configuration asks for: taken before anything is changed for it."""
 
-import re
 from typing import Any
 
-from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.protocol import ServerFactory
 
-from ci_common.faults import Fault
+from ci_common.endpoints import canonical, problems_of
+from ci_common.faults import ConfigError, Fault
+from ci_common.listeners import CannotReserve, Listeners, Reservation
 from ci_master.config.model import Config
+from ci_master.config.opening import ports_of
 
 _REMEDY = "choose another port, or end the program that listens there"
 
 _EVERYWHERE_OR_HERE = ("", "0.0.0.0", "::", "127.0.0.1", "::1")
 
 
-async def taken_ports(reactor: Any, old: Config, new: Config) -> list[Fault]:
-    """What is wrong with the ports that the new configuration has and the old one has not."""
-    from twisted.internet.endpoints import serverFromString  # not before TLS may be left out
+async def reserve_ports(listeners: Listeners, config: Config) -> Reservation:
+    """Take all ports that will be served under a configuration.
 
-    have = _ports(old).values()
-    own_numbers = {_number(text) for text in have}
-    faults = []
-    for key, text in _ports(new).items():
-        # Where only the interface differs, our own socket would be found in the way.
-        if text in have or _number(text) is None or _number(text) in own_numbers:
-            continue
-        try:
-            port = await serverFromString(reactor, text).listen(_Nobody())
-        except CannotListenError as error:
-            faults.append(Fault(f"{new.filename}, {key}", describe(error), _REMEDY))
-        else:
-            await maybeDeferred(port.stopListening)
-    return faults
+    :raises ConfigError: with the port that cannot be had.
+    """
+    needs_pb = any(not getattr(worker, "is_local", False) for worker in config.workers)
+    wanted: dict[str, str] = {}
+    for who, text, thing in ports_of(config):
+        if thing is None and who != "c['www']" and not (needs_pb and "'pb'" in who):
+            continue  # nobody would log in there
+        wanted.setdefault(canonical(text), f"{_place(config, thing, who)}, {who}")
+    try:
+        return await listeners.reserve(wanted)
+    except CannotReserve as error:
+        raise ConfigError(_faults(listeners, wanted[error.text], error)) from error
+
+
+def _place(config: Config, thing: Any, who: str) -> str:
+    if thing is not None:
+        return getattr(thing, "config_where", "") or config.filename
+    key = who.split("'")[1]
+    return str(config.places.of(key)) if config.places is not None else config.filename
+
+
+def _faults(listeners: Listeners, where: str, error: CannotReserve) -> list[Fault]:
+    if isinstance(error.reason, CannotListenError):
+        return [Fault(where, describe(error.reason), _REMEDY)]
+    found = problems_of(error.text, listeners.directory)
+    if found:
+        return [Fault(where, problem.what, problem.hint) for problem in found]
+    what = f"the port {error.text!r} cannot be opened: {error.reason}"
+    return [Fault(where, what, "ci-master checkconfig says more, if the file is wrong")]
 
 
 def describe(error: CannotListenError) -> str:
@@ -57,27 +71,3 @@ def web_url(config: Config, address: Any) -> str:
     host = "localhost" if address.host in _EVERYWHERE_OR_HERE else address.host
     scheme = "https" if str(config.www.get("port")).startswith(("ssl:", "tls:")) else "http"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{number}/"
-
-
-class _Nobody(ServerFactory):
-    """Serves nobody, for the moment that it listens."""
-
-    noisy = False
-
-    def buildProtocol(self, addr: Any) -> None:
-        return None
-
-
-def _ports(config: Config) -> dict[str, str]:
-    given = {
-        "c['protocols']": config.protocols.get("pb", {}).get("port"),
-        "c['www']": config.www.get("port"),
-    }
-    texts = {key: str(port) for key, port in given.items() if port not in (None, "")}
-    return {key: text if ":" in text else f"tcp:{text}" for key, text in texts.items()}
-
-
-def _number(text: str) -> int | None:
-    """The number of a plain TCP port; None for others, and for "any free one"."""
-    found = re.match("tcp6?:(?:port=)?([0-9]{1,5})(?![0-9])", text)
-    return int(found[1]) or None if found else None

@@ -40,4 +40,4 @@ def make_web_server(house: "House", config: Config) -> WebServer:
         ],
         basedir=house.basedir,
     )
-    return WebServer(parts)
+    return WebServer(parts, house.listeners)

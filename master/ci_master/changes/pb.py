@@ -175,6 +175,7 @@ class PBChangeSource(ChangeSource):
         self._registration = self.site.pb.register(
             port, self.user, self.passwd, self.getPerspective
         )
+        await self._registration.opened()
 
     async def deactivate(self) -> None:
         """Let no client log in any more."""
@@ -182,8 +183,13 @@ class PBChangeSource(ChangeSource):
         if registration is not None:
             await registration.unregister()
 
-    def _port(self) -> str | None:
+    def ports_of(self, config: Any) -> list[str]:
+        """The port of its own, or the one of the workers."""
         port = self.port
         if port is None:
-            port = (self.site.config.protocols or {}).get("pb", {}).get("port")
-        return None if port is None else str(port)
+            port = (config.protocols or {}).get("pb", {}).get("port")
+        return [] if port is None else [str(port)]
+
+    def _port(self) -> str | None:
+        ports = self.ports_of(self.site.config)
+        return ports[0] if ports else None

@@ -18,7 +18,6 @@ from ci_master.cli.running import running_pid
 
 DONE = "configuration update complete"
 ABORTED = "configuration update aborted"
-PARTIAL = "configuration update partially applied"
 
 _STAMP = re.compile(r"^\d{4}-\d\d-\d\d[T ][\d:.+-]+ \[[^\]]*\] ")
 
@@ -90,7 +89,7 @@ def follow(
         for line in log.news():
             deadline = now() + timeout_s
             found.append(_STAMP.sub("", line).removeprefix("\t"))
-            if any(marker in line for marker in (DONE, ABORTED, PARTIAL)):
+            if any(marker in line for marker in (DONE, ABORTED)):
                 return found
         if now() > deadline:
             raise Problem(

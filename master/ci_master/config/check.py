@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ci_common.faults import Fault, nearest, unknown_name
@@ -19,6 +20,8 @@ class Check:
     config: Config
     places: KeyPlaces
     faults: list[Fault] = field(default_factory=list)
+    #: The master's directory: file names that are not whole start there.
+    directory: Path = Path()
 
     def fault(self, key: str, what: str, hint: str = "") -> None:
         """Something is wrong with the value of a key."""

@@ -22,6 +22,7 @@ from ci_master.config.mistakes import what_failed
 from ci_master.config.model import Config
 from ci_master.config.modules import fresh_modules
 from ci_master.config.noeffect import warn_of_no_effect
+from ci_master.config.opening import check_openings
 from ci_master.config.places import KeyPlaces, shown
 from ci_master.config.www import check_www
 from ci_master.data.faults import collecting_faults
@@ -46,6 +47,7 @@ _CHECKS = (
     finish_checks,
     check_www,
     check_relations,
+    check_openings,
     warn_of_open_doors,
     warn_of_no_effect,
 )
@@ -66,11 +68,12 @@ def load_config(basedir: str | Path, filename: str | Path = "master.cfg") -> Con
     with _no_gc(), fresh_modules(path) as modules, collecting_faults(str(path)) as faults:
         places = KeyPlaces(path, source)
         given = _given_by(path, source, directory, faults, places)
-        check = Check(given, Config(filename=path.name), places, faults)
+        check = Check(given, Config(filename=path.name), places, faults, directory)
         _check(check)
         if faults:
             raise ConfigError(_in_order(faults))
     check.config.modules = modules
+    check.config.places = places
     check.config.notes += [
         f"the package '{name}' has compiled modules: edits of it count from the next restart on"
         for name in modules.kept

@@ -63,6 +63,8 @@ class Config:
     notes: list[str] = field(default_factory=list)
     #: The modules that this load brought (ci_master.config.modules.LoadedModules).
     modules: Any = field(default=None, repr=False, compare=False)
+    #: Where the file sets which key (ci_master.config.places.KeyPlaces).
+    places: Any = field(default=None, repr=False, compare=False)
 
     @property
     def db_url(self) -> Any:

@@ -41,7 +41,7 @@ _LISTED = frozenset(
         "workers",
     }
 )
-_ABOUT_THE_LOAD = frozenset({"filename", "modules", "notes", "warnings"})
+_ABOUT_THE_LOAD = frozenset({"filename", "modules", "notes", "places", "warnings"})
 
 _SHOWN_NAMES = 10  # per line of a summary
 _SCALARS = frozenset({type(None), bool, int, float, str, bytes})
@@ -106,7 +106,7 @@ def plan(old: Config | None, new: Config) -> Plan:
     """
     before = old if old is not None else _nothing(new)
     kinds = {
-        kind: _difference(_by_name(listed(before)), _by_name(listed(new)))
+        kind: _difference(_by_name(listed(before)), _by_name(listed(new)), before, new)
         for kind, listed in KINDS.items()
     }
     return Plan(kinds, _changed_settings(before, new), _edited(before, new))
@@ -144,7 +144,9 @@ def _are_steps_alike(a: StepFactory, b: StepFactory) -> bool:
     return alike(a.config_record(), b.config_record())
 
 
-def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Difference:
+def _difference(
+    old: Mapping[str, Any], new: Mapping[str, Any], before: Config, now: Config
+) -> Difference:
     difference = Difference(
         added=[thing for name, thing in new.items() if name not in old],
         removed=[thing for name, thing in old.items() if name not in new],
@@ -152,9 +154,15 @@ def _difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> Difference:
     for name, thing in new.items():
         if name in old:
             pair = (old[name], thing)
-            is_alike = alike(*pair)
+            is_alike = alike(*pair) and _ports(old[name], before) == _ports(thing, now)
             (difference.unchanged if is_alike else difference.changed).append(pair)
     return difference
+
+
+def _ports(thing: Any, config: Config) -> Any:
+    """Where a service listens: that may be left to other parts of the configuration."""
+    ports_of = getattr(thing, "ports_of", None)
+    return ports_of(config) if callable(ports_of) else None
 
 
 def _by_name(things: Iterable[Any]) -> dict[str, Any]:

@@ -7,13 +7,14 @@ starts to run when the app hands it a :class:`Site`.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from ci_common.aio import call_override, to_deferred
+from ci_common.aio import call_override, settle, to_deferred
 from ci_master.data.faults import configFault
 from ci_master.data.recorded import Recorded, accumulated
 from ci_master.events.bus import Bus
@@ -75,6 +76,13 @@ class BuildbotService(Recorded, MultiService):
     def reconfigService(self, *args: Any, **kwargs: Any) -> Any:
         """Take over the arguments: before the start, and whenever they have changed."""
 
+    def ports_of(self, config: Any) -> list[str]:
+        """The ports that this service opens by the site's registry under a configuration.
+
+        They are checked with the file, and taken before anything is changed by a reload.
+        """
+        return []
+
     def canReconfigWithSibling(self, sibling: Any) -> bool:
         """Whether this running service can take over the arguments of ``sibling``."""
         return type(self) is type(sibling)
@@ -98,8 +106,37 @@ class BuildbotService(Recorded, MultiService):
         self.site = site
         await self._reconfigure()
 
-    async def take_over(self, sibling: "BuildbotService") -> None:
-        """Take over the arguments of a service of the same name in a new configuration."""
+    async def start_below(self, parent: MultiService) -> None:
+        """Become a child of a running service, which starts this one; wait until it has started.
+
+        ``startService`` may be a coroutine or give a Deferred, in classes of users.
+        """
+        begun: list[Any] = []
+        start = self.startService
+        self.startService = lambda: begun.append(start())  # type: ignore[method-assign]
+        try:
+            self.setServiceParent(parent)
+        finally:
+            del self.__dict__["startService"]
+        for result in begun:
+            await settle(result)
+
+    def snapshot(self) -> Any:
+        """What :meth:`take_over` needs to have this service as it is now."""
+        names = (
+            "service_args",
+            "service_kwargs",
+            "recorded_args",
+            "recorded_kwargs",
+            "config_where",
+        )
+        return SimpleNamespace(name=self.name, **{name: getattr(self, name) for name in names})
+
+    async def take_over(self, sibling: Any) -> None:
+        """Take over the arguments of a service of the same name in a new configuration.
+
+        :param sibling: that service, or a :meth:`snapshot` of this one.
+        """
         self.service_args = sibling.service_args
         self.service_kwargs = sibling.service_kwargs
         self.recorded_args = sibling.recorded_args

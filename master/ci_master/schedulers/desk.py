@@ -1,6 +1,7 @@
 """Where new changes are handed to the schedulers that may want them."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -41,6 +42,7 @@ class ChangeDesk:
         self._first_heard: int | None = None
         self._highest = self._marked or 0
         self._under_way: dict[int, int] = {}  # change id -> how many schedulers work on it
+        self._held: list[Mapping[str, Any]] | None = None
         bus.subscribe(("changes", None, "new"), self._new)
 
     @classmethod
@@ -84,7 +86,21 @@ class ChangeDesk:
     def _new(self, key: tuple[str, ...], message: Mapping[str, Any]) -> None:
         if self._first_heard is None:
             self._first_heard = message["changeid"]
-        self._hand_out(message)
+        if self._held is not None:
+            self._held.append(message)
+        else:
+            self._hand_out(message)
+
+    @contextmanager
+    def hold(self) -> Generator[None, None, None]:
+        """Within the block changes wait: schedulers come and go there, and none may be missed."""
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            for message in held:
+                self._hand_out(message)
 
     def _hand_out(self, message: Mapping[str, Any]) -> None:
         changeid = message["changeid"]

@@ -1,11 +1,13 @@
 """All secret providers, in the order in which they are asked."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import maybeDeferred
 
 from ci_common.aio import call_override
+from ci_common.transition import Transition
 from ci_master.secrets.base import SecretDetails, SecretProviderBase
 
 __all__ = ["Secrets"]
@@ -39,13 +41,32 @@ class Secrets:
 
     async def replace(self, providers: Sequence[SecretProviderBase]) -> None:
         """Use these from now on. Those that are already in use are left alone."""
+        change = Transition()
+        await self.prepare(providers, change)
+        self.change(providers, change)
+        await change.finish()
+
+    async def prepare(self, providers: Sequence[SecretProviderBase], change: Transition) -> None:
+        """Start those of the providers that are not in use yet; nobody asks them so far."""
         for provider in providers:
             if not any(provider is used for used in self.providers):
+                change.undo_by(
+                    f"secret provider '{provider.name}'",
+                    partial(maybeDeferred, provider.stopService),
+                )
                 await self._begin(provider)
-        gone = [p for p in self.providers if not any(p is wanted for wanted in providers)]
+
+    def change(self, providers: Sequence[SecretProviderBase], change: Transition) -> None:
+        """Use these from now on, after :meth:`prepare`."""
+        former = self.providers
+        change.undo_by("the secret providers", lambda: setattr(self, "providers", former))
         self.providers = list(providers)
-        for provider in gone:
-            await maybeDeferred(provider.stopService)
+        for provider in former:
+            if not any(provider is wanted for wanted in providers):
+                change.finally_do(
+                    f"secret provider '{provider.name}'",
+                    partial(maybeDeferred, provider.stopService),
+                )
 
     async def stop(self) -> None:
         """Stop all providers; no secret is found any more."""

@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, DeferredLock
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from ci_common.aio import spawn, to_deferred
+from ci_common.endpoints import canonical
+from ci_common.listeners import Listeners, Listening
 from ci_master.wire.broker import PBBroker, PBFactory
 from ci_master.wire.login import Door, LoginRoot, PerspectiveFactory, User
 from ci_master.wire.loglimit import LogLimit
@@ -35,9 +35,18 @@ class Registration:
         """Whose it is."""
         return self._user.name
 
+    @property
+    def password(self) -> Any:
+        """What logins need: a string, or a renderable."""
+        return self._user.password
+
     def change_password(self, password: Any) -> None:
         """From now on logins need this one; who is connected stays."""
         self._user.password = password
+
+    def opened(self) -> Deferred[None]:
+        """Fires when the port listens; fails with CannotListenError if it cannot."""
+        return to_deferred(self._port.settled())
 
     def unregister(self) -> Deferred[None]:
         """Take the right back. Fires when the port, if this was its last user, is closed."""
@@ -49,11 +58,18 @@ class PBPorts:
 
     :param reactor: for listening and for timers.
     :param render: renders a password that is a renderable.
+    :param listeners: the sockets of this process.
     """
 
-    def __init__(self, reactor: Any, render: Callable[[Any], Awaitable[Any]]) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        render: Callable[[Any], Awaitable[Any]],
+        listeners: Listeners | None = None,
+    ) -> None:
         self._reactor = reactor
         self._render = render
+        self._listeners = listeners or Listeners(reactor)
         self._ports: dict[str, _Port] = {}
 
     def register(
@@ -75,7 +91,7 @@ class PBPorts:
         name = strport(portstr)
         port = self._ports.get(name)
         if port is None:
-            port = self._ports[name] = _Port(name, self._reactor, self._render)
+            port = self._ports[name] = _Port(name, self._reactor, self._render, self._listeners)
         return Registration(port, port.add(User(username, password, perspective_factory)))
 
     def register_worker(
@@ -85,6 +101,23 @@ class PBPorts:
         from ci_master.wire.gate import WorkerGate
 
         return self.register(portstr, slot.name, password, WorkerGate(slot, self._reactor).enter)
+
+    def is_same(self, one: int | str, other: int | str) -> bool:
+        """Whether two port strings mean the same socket, if with different certificates."""
+        return self._listeners.is_same(strport(one), strport(other))
+
+    async def rename(self, former: int | str, new: int | str) -> None:
+        """Serve a port by another string that means the same socket; connections stay.
+
+        :raises CannotListenError: if that cannot be; then it is served as before.
+        """
+        old_name, new_name = strport(former), strport(new)
+        port = self._ports.get(old_name)
+        if port is None or old_name == new_name:
+            return
+        await port.rename(new_name)
+        del self._ports[old_name]
+        self._ports[new_name] = port
 
     async def opened(self) -> None:
         """Wait until all ports that are in use listen.
@@ -101,9 +134,8 @@ class PBPorts:
 
 
 def strport(portstr: int | str) -> str:
-    """A port as people write it, as a Twisted server string."""
-    text = str(portstr)
-    return text if ":" in text else f"tcp:{text}"
+    """A port as people write it, as a Twisted server string; equal for equal ports."""
+    return canonical(portstr)
 
 
 class _Port:
@@ -111,11 +143,18 @@ class _Port:
 
     log = Logger()
 
-    def __init__(self, name: str, reactor: Any, render: Callable[[Any], Awaitable[Any]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        reactor: Any,
+        render: Callable[[Any], Awaitable[Any]],
+        listeners: Listeners,
+    ) -> None:
         self.name = name
+        self._listeners = listeners
         self.users: dict[str, User] = {}
         self._failure: CannotListenError | None = None
-        self._listening: IListeningPort | None = None
+        self._listening: Listening | None = None
         self._one_change = DeferredLock()
         complaints = LogLimit(reactor, lambda line: self.log.warn("{line}", line=line))
         door = Door(self.users, render, complaints.say)
@@ -123,11 +162,6 @@ class _Port:
         def make_root(broker: PBBroker) -> LoginRoot:
             return LoginRoot(door, broker)
 
-        backlog = f":backlog={BACKLOG}"
-        full = (
-            name + backlog if name.startswith(_TAKES_BACKLOG) and "backlog=" not in name else name
-        )
-        self._endpoint = serverFromString(reactor, full)
         self._factory = PBFactory(make_root, reactor, complaints)
 
     @property
@@ -158,6 +192,15 @@ class _Port:
         if self._failure is not None:
             raise self._failure
 
+    async def rename(self, name: str) -> None:
+        """Listen by another string that means the same socket."""
+        async with self._one_change:
+            if self._listening is not None:
+                former = self._listening
+                self._listening = await self._listeners.listen(_full(name), self._factory)
+                await former.stopListening()
+            self.name = name
+
     async def _adapt(self) -> None:
         """Listen if there are users, else do not. May be called at any time."""
         async with self._one_change:
@@ -168,14 +211,14 @@ class _Port:
                 if self._listening is None:
                     return
                 listening, self._listening = self._listening, None
-                await _stop(listening)
+                await listening.stopListening()
                 self._factory.complaints.close()
                 for broker in list(self._factory.brokers):
                     broker.close()
 
     async def _open(self) -> None:
         try:
-            self._listening = await self._endpoint.listen(self._factory)
+            self._listening = await self._listeners.listen(_full(self.name), self._factory)
         except CannotListenError as error:
             self._failure = error
             self.log.error("cannot listen on '{name}': {error}", name=self.name, error=error)
@@ -183,7 +226,6 @@ class _Port:
             self._failure = None
 
 
-async def _stop(listening: IListeningPort) -> None:
-    stopped = listening.stopListening()
-    if isinstance(stopped, Deferred):
-        await stopped
+def _full(name: str) -> str:
+    takes = name.startswith(_TAKES_BACKLOG) and "backlog=" not in name
+    return f"{name}:backlog={BACKLOG}" if takes else name

@@ -38,7 +38,9 @@ class FakePB:
     """A port at which nobody knocks."""
 
     def register_worker(self, port: Any, password: Any, slot: WorkerSlot) -> Any:
-        return SimpleNamespace(change_password=lambda _: None, unregister=lambda: succeed(None))
+        return SimpleNamespace(
+            password=password, change_password=lambda _: None, unregister=lambda: succeed(None)
+        )
 
 
 class FakeBuild:
