@@ -60,6 +60,8 @@ class _Serving:
     key: Key
     listen: Callable[[IProtocolFactory], Awaitable[IListeningPort]]
     backlog: int | None = None
+    #: makes ``factory`` of another ``inner``, with the same certificate
+    wrap: Callable[[IProtocolFactory], IProtocolFactory] | None = None
 
     @property
     def name(self) -> str:
@@ -128,7 +130,16 @@ class Listeners:
 
     def is_same(self, one: int | str, other: int | str) -> bool:
         """Whether two texts mean the same socket, if served in different ways."""
-        return self._serving(one, _Nobody()).key == self._serving(other, _Nobody()).key
+        return self._key(one) == self._key(other)
+
+    def _key(self, text: int | str) -> Key:
+        """Which socket a text means, found without reading a file."""
+        found = endpoint(text).seen_from(self.directory)
+        if found.kind == "unix":
+            return "unix", found.arguments["address"]
+        if found.kind in ("tcp", "tcp6", "ssl", "tls"):
+            return "tcp", found.port, found.interface
+        return (str(found),)
 
     async def reserve(self, texts: Iterable[str]) -> Reservation:
         """Take the sockets that these texts mean and that are not open yet; nothing is served.
@@ -169,7 +180,7 @@ class Listeners:
 
         :raises CannotListenError: if it cannot be had.
         """
-        serving = self._serving(text, factory)
+        serving = self._serving_again(text, factory)
         key = serving.key
         if serving.endpoint.port == 0:
             self._free_ones += 1
@@ -180,6 +191,17 @@ class Listeners:
         listening = Listening(socket, str(text), serving)
         socket.add(listening)
         return listening
+
+    def _serving_again(self, text: int | str, factory: IProtocolFactory) -> _Serving:
+        """As :meth:`_serving`; for one that was served until now, its files may have gone."""
+        try:
+            return self._serving(text, factory)
+        except Exception:
+            for socket in self._sockets.values():
+                former = socket.served_before.get(str(text))
+                if former is not None and former.wrap is not None:
+                    return replace(former, inner=factory, factory=former.wrap(factory))
+            raise
 
     # -- sockets
 
@@ -253,7 +275,7 @@ class Listeners:
         if failures:
             failures[0].raiseException()
         key, asked, listen, backlog = recorder.asked
-        return _Serving(found, factory, asked, files, key, listen, backlog)
+        return _Serving(found, factory, asked, files, key, listen, backlog, recorder.wrap)
 
 
 class CannotReserve(Exception):
@@ -282,6 +304,8 @@ class _Socket:
     ) -> None:
         self.key = key
         self.served_by: list[Listening] = []
+        #: Text -> how it was served, of those who stopped while the socket stayed open.
+        self.served_before: dict[str, _Serving] = {}
         self._listen = listen
         self._forget = forget
         self._switch = _Switch()
@@ -318,6 +342,8 @@ class _Socket:
 
     async def let_go(self) -> None:
         self._holds -= 1
+        if not self._holds:
+            self.served_before.clear()
         await self._close_if_unused()
 
     def add(self, listening: Listening) -> None:
@@ -331,6 +357,7 @@ class _Socket:
     async def remove(self, listening: Listening) -> None:
         if listening in self.served_by:
             self.served_by.remove(listening)
+            self.served_before[listening.text] = listening.serving
             self._adapt()
             await self._close_if_unused()
 
@@ -428,6 +455,7 @@ class _Recorder:
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self.asked: tuple[Key, Any, Callable[[Any], Any], int | None]
+        self.wrap: Callable[[Any], Any] | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._reactor, name)
@@ -450,8 +478,8 @@ class _Recorder:
         from twisted.protocols.tls import TLSMemoryBIOFactory
 
         contextFactory.getContext()  # raises if the key does not fit the certificate
-        wrapped = TLSMemoryBIOFactory(contextFactory, False, factory)
-        return self.listenTCP(port, wrapped, backlog, interface)
+        self.wrap = partial(TLSMemoryBIOFactory, contextFactory, False)
+        return self.listenTCP(port, self.wrap(factory), backlog, interface)
 
     def listenUNIX(
         self, address: str, factory: Any, backlog: int = 50, mode: int = 0o666, wantPID: Any = 0

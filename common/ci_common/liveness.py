@@ -23,7 +23,7 @@ def watch_peer(transport: Any) -> bool:
 
     :returns: False if there is no such thing: no TCP connection.
     """
-    transport = _innermost(transport)
+    transport = innermost(transport)
     try:
         transport.setTcpKeepAlive(1)
         transport.setTcpNoDelay(True)
@@ -43,7 +43,7 @@ def _has_idle() -> bool:
     return hasattr(socket, "TCP_KEEPIDLE")
 
 
-def _innermost(transport: Any) -> Any:
+def innermost(transport: Any) -> Any:
     """The transport below TLS."""
     inner = getattr(transport, "transport", None)
     while inner is not None:

@@ -14,7 +14,7 @@ from twisted.spread import banana, jelly, pb
 from zope.interface import implementer
 
 from ci_common.banana import QuickBanana
-from ci_common.liveness import watch_peer
+from ci_common.liveness import innermost, watch_peer
 from ci_master.wire.calls import Misuse, readable, text_of
 from ci_master.wire.loglimit import LogLimit
 
@@ -67,7 +67,8 @@ class PBBroker(QuickBanana, pb.Broker):
         self._heard_at = clock.seconds()
         self._deadline = clock.callLater(LOGIN_S, self._too_late)
         self._reading = _Reading(self.transport)
-        self.transport.registerProducer(self._reading, True)
+        # Asked of the socket: TLS lets a producer wait until its handshake was read.
+        innermost(self.transport).registerProducer(self._reading, True)
         self.factory.came(self)
 
     @property
@@ -246,7 +247,7 @@ class PBBroker(QuickBanana, pb.Broker):
 
     def close(self) -> None:
         """End the connection when what was answered is sent."""
-        self.transport.unregisterProducer()
+        innermost(self.transport).unregisterProducer()
         self.transport.loseConnection()
 
     def drop(self, why: str) -> None:

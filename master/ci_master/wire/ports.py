@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from ci_common.aio import spawn, to_deferred
 from ci_common.endpoints import canonical
 from ci_common.listeners import Listeners, Listening
+from ci_common.transition import Transition
 from ci_master.wire.broker import PBBroker, PBFactory
 from ci_master.wire.login import Door, LoginRoot, PerspectiveFactory, User
 from ci_master.wire.loglimit import LogLimit
@@ -106,7 +107,7 @@ class PBPorts:
         """Whether two port strings mean the same socket, if with different certificates."""
         return self._listeners.is_same(strport(one), strport(other))
 
-    async def rename(self, former: int | str, new: int | str) -> None:
+    async def rename(self, former: int | str, new: int | str, change: Transition) -> None:
         """Serve a port by another string that means the same socket; connections stay.
 
         :raises CannotListenError: if that cannot be; then it is served as before.
@@ -115,7 +116,13 @@ class PBPorts:
         port = self._ports.get(old_name)
         if port is None or old_name == new_name:
             return
-        await port.rename(new_name)
+
+        def put_back() -> None:
+            del self._ports[new_name]
+            self._ports[old_name] = port
+
+        await port.rename(new_name, change)
+        change.undo_by(f"the port '{old_name}'", put_back)
         del self._ports[old_name]
         self._ports[new_name] = port
 
@@ -192,14 +199,20 @@ class _Port:
         if self._failure is not None:
             raise self._failure
 
-    async def rename(self, name: str) -> None:
+    async def rename(self, name: str, change: Transition) -> None:
         """Listen by another string that means the same socket."""
         async with self._one_change:
+            before = self.name, self._listening
             if self._listening is not None:
-                former = self._listening
-                self._listening = await self._listeners.listen(_full(name), self._factory)
-                await former.stopListening()
+                new = await self._listeners.listen(_full(name), self._factory)
+                change.undo_by(f"the port '{self.name}'", new.stopListening)
+                change.finally_do(f"the port '{self.name}'", self._listening.stopListening)
+                self._listening = new
+            change.undo_by(f"the port '{self.name}'", lambda: self._be(*before))
             self.name = name
+
+    def _be(self, name: str, listening: Listening | None) -> None:
+        self.name, self._listening = name, listening
 
     async def _adapt(self) -> None:
         """Listen if there are users, else do not. May be called at any time."""

@@ -177,8 +177,7 @@ class WorkerRegistry(MultiService):
         for where in used - {str(port)}:
             if not pb.is_same(where, port):
                 continue
-            await pb.rename(where, port)
-            change.undo_by(f"the port '{where}'", partial(pb.rename, port, where))
+            await pb.rename(where, port, change)
             self._say_port(where, str(port))
             change.undo_by(f"the port '{where}'", partial(self._say_port, str(port), where))
 

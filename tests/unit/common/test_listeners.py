@@ -260,3 +260,24 @@ def test_a_port_gets_tls_and_keeps_its_socket(here: Setting, tmp_path: Path) -> 
     end(reservation.release())
     assert here.machine.ports == [port]
     assert type(port.factory._target).__name__ == "TLSMemoryBIOFactory"
+
+
+def test_what_was_served_is_served_again_though_its_files_have_gone(
+    here: Setting, tmp_path: Path
+) -> None:
+    make_certificate(tmp_path, "one")
+    former = here.listen(SSL, "workers")
+    reservation = here.reserve("tcp:90")
+    (tmp_path / "key.pem").unlink()
+    end(former.stopListening())
+    here.listen(SSL, "workers")
+    end(reservation.release())
+    (port,) = here.machine.ports
+    assert port.number == 443
+    assert port.accepts
+
+
+def test_one_socket_is_known_without_its_files(here: Setting) -> None:
+    assert here.listeners.is_same(SSL, "tcp:443")
+    assert not here.listeners.is_same(SSL, "tcp:444")
+    assert here.listeners.is_same("unix:a.sock:mode=600", "unix:a.sock")
