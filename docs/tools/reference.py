@@ -606,10 +606,11 @@ def commands_page() -> str:
     """docs/reference/commands.rst."""
     out = [MADE, title("Commands", "=")]
     out.append(
-        "Every command ends with status 0 if it did what it was asked, and 1 otherwise: also for\n"
-        "a wrong option. What went wrong is printed. ``--help`` and ``--version`` are options of\n"
-        "each. ``ci-master --verbose COMMAND`` shows the traceback of whatever goes wrong.\n"
-        "``ci-master sighup`` is another name of ``ci-master reconfig``.\n"
+        "``ci-master`` makes and controls masters, ``ci-worker`` workers. Every command ends with\n"
+        "status 0 if it did what it was asked, and with 1 if not, also for a wrong option; it\n"
+        "prints what went wrong. Each command has the options ``--help`` and ``--version``.\n"
+        "``ci-master --verbose COMMAND`` shows the traceback of an error. ``ci-master sighup`` is\n"
+        "another name of ``ci-master reconfig``.\n"
     )
     for called, summary, parser in [*master_parsers(), *worker_parsers()]:
         out += [title(called, "-"), f"{summary[:1].upper()}{summary[1:]}.\n"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ci_common.results import FAILURE, SUCCESS, WARNINGS
+from ci_common.results import CANCELLED, FAILURE, SUCCESS, WARNINGS
 from tests.documentation.blocks import ROOT, Block, blocks_of
 from tests.documentation.completion import whole_configuration
 from tests.documentation.shell import Shell
@@ -348,3 +348,45 @@ def test_the_commands_of_the_readme_make_a_master_that_builds(
     shell.run(block.text)
     rest = Rest(ports[0])
     assert set(ended(rest, 2)) <= {SUCCESS, WARNINGS}
+
+
+# -- REST
+
+
+def test_the_requests_of_the_page_about_rest(farm: Farm, tmp_path: Path) -> None:
+    page = blocks_of(MANUAL / "web.rst")
+    asking = next(block for block in page if "api/v2/builds?" in block.text)
+    acting = next(block for block in page if '"method": "stop"' in block.text)
+    listening = next(block for block in page if "/sse/listen/" in block.text)
+    master = farm.master()
+    master.configure(
+        "builder('b', sh('echo done'))\nbuilder('long', sh('sleep 600'))\nforce_all()\n"
+    )
+    master.start()
+    farm.worker(master)
+    master.wait_for_worker()
+    done = master.forced("b")
+    running = master.build_of(master.force("long"))
+    shell = Shell(
+        tmp_path / "scratch",
+        {
+            "localhost:8010": f"127.0.0.1:{master.www_port}",
+            "builds/12": f"builds/{running['buildid']}",
+            "curl -s": "curl --silent --show-error --fail-with-body",
+            "curl -N": f"timeout 60 curl --silent --no-buffer -o {tmp_path}/events",
+        },
+    )
+    assert f'"buildid": {done["buildid"]}' in shell.run(asking.text)
+    listener = farm.launch(
+        ["bash", "-c", shell.with_replacements(listening.text)], farm.directory / "w1"
+    )
+    events = tmp_path / "events"
+    wait_until(lambda: events.exists() and events.read_text(), "the stream to begin")
+    assert '"result"' in shell.run(acting.text)
+    stopped = wait_until(
+        lambda: (one := master.rest.one(f"builds/{running['buildid']}"))["complete"] and one,
+        "the build to be stopped",
+    )
+    assert stopped["results"] == CANCELLED
+    wait_until(lambda: "finished" in events.read_text(), "the event of the build's end")
+    assert listener.is_running()

@@ -1,6 +1,8 @@
-"""Load a master.cfg and tell all its mistakes; nothing is started or changed.
+"""Load a master.cfg and list its mistakes; nothing is started or changed.
 
 Give a configuration file, or the directory of a master, whose configuration is then checked.
+Mistakes of the configuration are listed together; an error of Python, such as a syntax error,
+ends the list, since what follows it is not run.
 """
 
 import argparse

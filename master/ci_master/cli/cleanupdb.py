@@ -12,7 +12,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_basedir(parser)
     add_quiet(parser)
     parser.add_argument(
-        "-f", "--force", action="store_true", help="also what is compressed by that method already"
+        "-f",
+        "--force",
+        action="store_true",
+        help="compress again, too, what is compressed by that method already",
     )
 
 

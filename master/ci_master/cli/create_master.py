@@ -40,10 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how many old twistd.log files are kept; None keeps all (%(default)s)",
     )
     parser.add_argument(
-        "--db", default=DEFAULT_DB, metavar="URL", help="where state is kept (%(default)s)"
+        "--db", default=DEFAULT_DB, metavar="URL", help="URL of the database (%(default)s)"
     )
     parser.add_argument(
-        "-f", "--force", action="store_true", help="write buildbot.tac anew if it exists"
+        "-f", "--force", action="store_true", help="write a new buildbot.tac even if there is one"
     )
     parser.add_argument(
         "-r",

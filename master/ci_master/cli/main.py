@@ -17,10 +17,13 @@ from ci_master.cli.problem import Problem
 
 #: command -> (module of this package, one line for the overview)
 COMMANDS = {
-    "quickstart": ("quickstart", "a complete demonstration: repository, master and two workers"),
+    "quickstart": (
+        "quickstart",
+        "run a complete demonstration: repository, master and two workers",
+    ),
     "create-master": ("create_master", "make the directory of a new master"),
     "upgrade-master": ("upgrade_master", "bring an existing master to this version"),
-    "checkconfig": ("checkconfig", "tell all mistakes in a master.cfg, without a running master"),
+    "checkconfig": ("checkconfig", "list the mistakes of a master.cfg, without a running master"),
     "start": ("start", "start a master"),
     "stop": ("stop", "stop a running master"),
     "restart": ("restart", "stop a master, then start it"),
@@ -47,7 +50,7 @@ commands:
 options:
   --verbose    show the traceback of whatever goes wrong
   --version    print the version
-  -h, --help   print this text; 'ci-master COMMAND --help' tells about one command
+  -h, --help   print this text; 'ci-master COMMAND --help' describes one command
 
 New here? 'ci-master quickstart demo' shows a working system in a minute.
 """

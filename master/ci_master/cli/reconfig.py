@@ -1,4 +1,4 @@
-"""Let a running master load its master.cfg again, and tell what came of it.
+"""Let a running master load its master.cfg again, and print what has changed.
 
 Builds that run are not touched. If the file has faults, they are shown and the master goes
 on with the configuration that it has.

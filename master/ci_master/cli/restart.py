@@ -1,6 +1,6 @@
 """Stop a master, if it runs, and start it again.
 
-A master.cfg with mistakes is told first, and the master that runs goes on.
+If master.cfg has mistakes, they are listed, and the running master is not stopped.
 """
 
 import argparse

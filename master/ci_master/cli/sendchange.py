@@ -23,9 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     add = parser.add_argument
     add("files", nargs="*", help="the files that were changed")
-    add("-m", "--master", metavar="HOST:PORT", help="where the master takes changes")
+    add("-m", "--master", metavar="HOST:PORT", help="address at which the master takes changes")
     add("-a", "--auth", default="change:changepw", metavar="USER:PASSWORD",
-        help="as the PBChangeSource has it; without ':PASSWORD' you are asked for it")  # fmt: skip
+        help="those of the PBChangeSource; without ':PASSWORD' you are asked for it")  # fmt: skip
     add("-W", "--who", help="author of the change")
     add("-R", "--repository", default="", help="URL of the repository")
     add("-s", "--vc", help=f"kind of version control: {', '.join(VERSION_CONTROL)}")
@@ -33,15 +33,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-b", "--branch", help="branch that was changed")
     add("-C", "--category", help="category of the change")
     add("--codebase", help="name of the code base")
-    add("-r", "--revision", help="revision that the change made")
-    add("--revision_file", metavar="FILE", help="file that holds the revision")
+    add("-r", "--revision", help="revision of the change")
+    add("--revision_file", metavar="FILE", help="file with the revision")
     add("-p", "--property", action="append", default=[], metavar="NAME:VALUE", dest="properties",
         help="property of the change; may be given more than once")  # fmt: skip
-    add("-c", "--comments", default=None, help="what the author says of the change")
-    add("-F", "--logfile", metavar="FILE", help="file that holds the comments; '-': standard input")
+    add("-c", "--comments", default=None, help="message of the change")
+    add(
+        "-F",
+        "--logfile",
+        metavar="FILE",
+        help="file with the message of the change; '-': standard input",
+    )
     add("-w", "--when", type=float, metavar="SECONDS", help="time of the change, unix seconds")
-    add("-l", "--revlink", default="", metavar="URL", help="where the revision can be looked at")
-    add("-e", "--encoding", default="utf8", help="of the arguments and files (%(default)s)")
+    add("-l", "--revlink", default="", metavar="URL", help="address of a page about the revision")
+    add(
+        "-e", "--encoding", default="utf8", help="encoding of the arguments and files (%(default)s)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -24,13 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_start_options(parser: argparse.ArgumentParser) -> None:
     """What 'restart' has in common with 'start'."""
-    parser.add_argument("--nodaemon", action="store_true", help="stay in the foreground")
+    parser.add_argument(
+        "--nodaemon", action="store_true", help="stay in the foreground, and print the log"
+    )
     parser.add_argument(
         "--start_timeout",
         type=timeout,
         default=os.environ.get("START_TIMEOUT", str(DEFAULT_TIMEOUT_S)),  # given to type
         metavar="SECONDS",
-        help="how long to wait for the master's word that it works; None: for ever"
+        help="seconds to wait until the master says that it works; None: for ever"
         f" (default: $START_TIMEOUT, else {DEFAULT_TIMEOUT_S:g})",
     )
 

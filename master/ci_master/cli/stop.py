@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_quiet(parser)
     add_clean(parser)
     parser.add_argument(
-        "--no-wait", action="store_true", help="only tell it to stop; do not wait for the end"
+        "--no-wait", action="store_true", help="do not wait until the master has ended"
     )
 
 

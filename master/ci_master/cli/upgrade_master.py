@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_basedir(parser)
     add_quiet(parser)
     parser.add_argument(
-        "-r", "--replace", action="store_true", help="write buildbot.tac anew as well"
+        "-r", "--replace", action="store_true", help="write a new buildbot.tac, too"
     )
     parser.add_argument("-d", "--develop", action="store_true", help=argparse.SUPPRESS)
 

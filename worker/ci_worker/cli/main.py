@@ -57,31 +57,73 @@ def _create(commands: "Commands") -> argparse.ArgumentParser:
         help="the master as host[:port] (port 9989; not with --connection-string), "
         "the worker's name and its password",
     )
-    sub.add_argument("-k", "--keepalive", default="30", help="seconds; 0 for none (30)")
-    sub.add_argument("--umask", default="None", help="file mode creation mask, as 0o022 (None)")
-    sub.add_argument("--maxdelay", default="300", help="longest wait between connects, s (300)")
-    sub.add_argument("--maxretries", default="None", help="give up after so many (None: never)")
-    sub.add_argument("--numcpus", default="None", help="processors to report (None: count them)")
-    sub.add_argument("-s", "--log-size", default="10000000", help="bytes per log file (10000000)")
-    sub.add_argument("-l", "--log-count", default="10", help="old log files to keep, or None (10)")
     sub.add_argument(
-        "-a", "--allow-shutdown", help="'signal' (SIGHUP) or 'file' (shutdown.stamp) may ask for it"
+        "-k",
+        "--keepalive",
+        default="30",
+        help="seconds between two checks whether the master is there; 0: never (30)",
+    )
+    sub.add_argument(
+        "--umask",
+        default="None",
+        help="file mode creation mask, such as 0o022; None: that of the shell (None)",
+    )
+    sub.add_argument(
+        "--maxdelay",
+        default="300",
+        help="longest wait between two tries to connect, in seconds; 60 at most (300)",
+    )
+    sub.add_argument(
+        "--maxretries",
+        default="None",
+        help="number of failed tries to connect after which it ends (None: never)",
+    )
+    sub.add_argument(
+        "--numcpus",
+        default="None",
+        help="number of processors to tell the master (None: count them)",
+    )
+    sub.add_argument(
+        "-s",
+        "--log-size",
+        default="10000000",
+        help="size in bytes at which twistd.log is rotated (10000000)",
+    )
+    sub.add_argument(
+        "-l",
+        "--log-count",
+        default="10",
+        help="how many old twistd.log files are kept; None keeps all (10)",
+    )
+    sub.add_argument(
+        "-a",
+        "--allow-shutdown",
+        help="let SIGHUP ('signal'), or touching shutdown.stamp ('file'), end the worker when its"
+        " builds have ended (default: neither)",
     )
     sub.add_argument(
         "--protocol",
         default="pb",
         help="how to talk to the master: this version speaks only pb (pb)",
     )
-    sub.add_argument("--connection-string", help="Twisted client endpoint of the master")
-    sub.add_argument("--proxy-connection-string", help="endpoint of an HTTP proxy (CONNECT)")
+    sub.add_argument("--connection-string", help="address of the master as a Twisted endpoint")
+    sub.add_argument(
+        "--proxy-connection-string",
+        help="connect through this HTTP proxy, given as a Twisted endpoint",
+    )
     sub.add_argument("-f", "--force", action="store_true", help="overwrite files that exist")
     sub.add_argument(
-        "-r", "--relocatable", action="store_true", help="no effect: it can always be moved"
+        "-r",
+        "--relocatable",
+        action="store_true",
+        help="has no effect: the directory can be moved in any case",
     )
-    sub.add_argument("-n", "--no-logrotate", action="store_true", help="never rotate the log")
-    sub.add_argument("--use-tls", action="store_true", help="connect with TLS")
+    sub.add_argument("-n", "--no-logrotate", action="store_true", help="do not rotate twistd.log")
+    sub.add_argument("--use-tls", action="store_true", help="connect to the master by TLS")
     sub.add_argument(
-        "--delete-leftover-dirs", action="store_true", help="remove directories no builder uses"
+        "--delete-leftover-dirs",
+        action="store_true",
+        help="remove directories that no builder uses",
     )
     _quiet(sub)
     return sub
@@ -108,23 +150,27 @@ def _restart(commands: "Commands") -> argparse.ArgumentParser:
 
 
 def _directory(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("basedir", nargs="?", default=".", help="the worker's directory (.)")
+    sub.add_argument(
+        "basedir", nargs="?", default=".", help="the worker's directory (default: the current one)"
+    )
     _quiet(sub)
 
 
 def _nodaemon(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--nodaemon", action="store_true", help="stay in the foreground")
+    sub.add_argument(
+        "--nodaemon", action="store_true", help="stay in the foreground, and print the log"
+    )
     sub.add_argument(
         "--start_timeout",
         "--start-timeout",
         default="60",
         metavar="SECONDS",
-        help="how long to wait for its word that it works; None for ever (60)",
+        help="seconds to wait until the worker is connected; None: for ever (60)",
     )
 
 
 def _quiet(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("-q", "--quiet", action="store_true", help="say only what went wrong")
+    sub.add_argument("-q", "--quiet", action="store_true", help="print only what went wrong")
 
 
 if __name__ == "__main__":
