@@ -22,10 +22,14 @@ demo: $(VENV)/.runs
 
 # What a master needs to run ...
 $(VENV)/.runs: setup.py pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[master]'
-	touch $@
+	@echo "Installing into $(VENV): half a minute to three minutes, once. Ctrl-C does no harm."
+	@echo "1 of 2: a virtual environment"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip
+	@echo "2 of 2: packages"
+	@PYTHONWARNINGS=ignore bash -o pipefail -c "$(BIN)/python -m pip install --editable '.[master]' \
+	    | sed -u -n -E 's/^Collecting ([^ ]+).*/  \1/p; s/^Installing collected.*/  .../p'"
+	@touch $@
 
 # ... and what its tests need on top of that.
 $(VENV)/.installed: $(VENV)/.runs

@@ -1,9 +1,11 @@
 """The demonstration: its sample project, and the whole of it with real daemons."""
 
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -27,7 +29,7 @@ def run_python(where: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_samples_commits_pass_warn_fail_and_pass(tmp_path: Path) -> None:
+def test_the_samples_commits_pass_warn_fail_pass_and_fail(tmp_path: Path) -> None:
     repository = Repository(tmp_path / "repository.git", tmp_path / "work")
     repository.make()
     outcomes = []
@@ -37,7 +39,7 @@ def test_the_samples_commits_pass_warn_fail_and_pass(tmp_path: Path) -> None:
         outcomes.append((tests.returncode, lint.returncode, lint.stdout.count("warning:")))
         if repository.push_next() is None:
             break
-    assert outcomes == [(0, 0, 0), (0, 0, 1), (1, 0, 0), (0, 0, 0)]
+    assert outcomes == [(0, 0, 0), (0, 0, 1), (1, 0, 0), (0, 0, 0), (1, 0, 0)]
 
 
 def test_nothing_is_pushed_over_what_a_person_did(tmp_path: Path) -> None:
@@ -78,10 +80,16 @@ def answer(port: int, path: str, wanted: Callable[[Any], bool]) -> Any:
     raise AssertionError(f"{path} is not as wanted: {found}")
 
 
-def started(home: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", _WITH_FREE_PORTS.format(free_port(), free_port())]
+def started(
+    home: Path,
+    *options: str,
+    ports: tuple[int, int] | None = None,
+    every_s: float = 12,
+) -> subprocess.Popen[str]:
+    script = _WITH_FREE_PORTS.format(*(ports or (free_port(), free_port())), every_s)
+    command = [sys.executable, "-c", script]
     return subprocess.Popen(
-        [*command, "quickstart", "--no-pushes", str(home)],
+        [*command, "quickstart", *(options or ("--no-pushes",)), str(home)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -145,11 +153,110 @@ def test_a_push_is_built_and_ctrl_c_ends_everything(tmp_path: Path) -> None:
         assert not (home / name / "twistd.pid").exists()
 
 
+def port_of(home: Path, name: str = "WEB_PORT") -> int:
+    found = re.search(rf"{name} = (\d+)", (home / "master" / "master.cfg").read_text())
+    assert found is not None
+    return int(found[1])
+
+
+def until(demo: subprocess.Popen[str], text: str) -> str:
+    """What it says, up to a line that has this text."""
+    told = ""
+    assert demo.stdout is not None
+    for line in demo.stdout:
+        told += line
+        if text in line:
+            return told
+    raise AssertionError(f"it never said {text!r}:\n{told}")
+
+
+def ended(demo: subprocess.Popen[str], home: Path) -> None:
+    demo.send_signal(signal.SIGINT)
+    told, _ = demo.communicate(timeout=TIMEOUT_S)
+    assert demo.returncode == 0, told
+    for name in ("master", "worker1", "worker2"):
+        assert not (home / name / "twistd.pid").exists()
+
+
+def is_connected(json: Any) -> bool:
+    return len(json["workers"]) == 2 and all(one["connected_to"] for one in json["workers"])
+
+
+def test_other_programs_keep_their_ports_at_the_first_run_and_later(tmp_path: Path) -> None:
+    home = tmp_path / "demo"
+    with contextlib.ExitStack() as held:
+
+        def hold(port: int = 0, address: str = "0.0.0.0") -> int:
+            taken = held.enter_context(socket.socket())
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            taken.bind((address, port))
+            taken.listen()
+            return int(taken.getsockname()[1])
+
+        usual = hold(), hold()
+        demo = started(home, ports=usual)
+        until(demo, "Ctrl-C stops everything")
+        first = port_of(home), port_of(home, "WORKER_PORT")
+        assert not {*first} & {*usual}
+        answer(first[0], "workers", is_connected)
+        ended(demo, home)
+        for port in first:  # a Buildbot has taken them meanwhile
+            hold(port, "127.0.0.1")
+        demo = started(home, ports=usual)
+        told = until(demo, "Ctrl-C stops everything")
+        second = port_of(home), port_of(home, "WORKER_PORT")
+        assert not {*second} & {*first, *usual}
+        assert (
+            f"port {first[0]} is taken by another program: the pages are at port {second[0]}"
+            in told
+        )
+        assert f"http://localhost:{second[0]}/waterfall" in told
+        answer(second[0], "workers", is_connected)
+        ended(demo, home)
+        demo = started(home, "--no-pushes", f"--port={usual[0]}", ports=usual)
+        told, _ = demo.communicate(timeout=TIMEOUT_S)
+        assert (demo.returncode, told.splitlines()[-1]) == (
+            1, f"ci-master: port {usual[0]} is taken by another program",
+        )  # fmt: skip
+        wanted = free_port()
+        demo = started(home, "--no-pushes", f"--port={wanted}", ports=usual)
+        assert f"http://localhost:{wanted}/waterfall" in until(demo, "Ctrl-C stops everything")
+        ended(demo, home)
+
+
+def test_after_the_last_push_something_is_red_something_runs_and_something_waits(
+    tmp_path: Path,
+) -> None:
+    home = tmp_path / "demo"
+    demo = started(home, "--port", str(free_port()), every_s=3)
+    try:
+        told = until(demo, "waiting:")
+        port = port_of(home)
+        assert told.count("pushed a commit") == len(COMMITS) - 1
+        tests = answer(port, "builders/tests", lambda json: json["builders"])["builders"][0]
+        path = f"builders/{tests['builderid']}/builds?order=-number&limit=1&complete=true"
+        last = COMMITS[-1].subject
+        newest = "changes?order=-changeid&limit=1"
+        answer(
+            port, newest, lambda json: [c["comments"].strip() for c in json["changes"]] == [last]
+        )
+        answer(port, path, lambda json: json["builds"] and json["builds"][0]["results"] == 2)
+        answer(port, "builders/soak/builds?complete=false", lambda json: len(json["builds"]) == 1)
+        answer(
+            port,
+            "builders/soak/buildrequests?claimed=false&complete=false",
+            lambda json: len(json["buildrequests"]) >= 1,
+        )
+    finally:
+        ended(demo, home)
+
+
 #: ``ci-master``, with other usual ports than those that a developer's own demonstration has.
 _WITH_FREE_PORTS = """
 import sys
-from ci_master.cli import demo_setup, main
+from ci_master.cli import demo_setup, main, quickstart
 demo_setup._PORTS.update(WEB_PORT={}, WORKER_PORT={})
+quickstart.PUSH_EVERY_S = {}
 sys.exit(main.main())
 """
 

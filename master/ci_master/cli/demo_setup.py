@@ -1,5 +1,6 @@
 """The directories of the demonstration's master and workers."""
 
+import contextlib
 import os
 import re
 import socket
@@ -33,6 +34,33 @@ _REPLACED = {
     'os.path.dirname(basedir), "repository.git")\n',
 }
 
+#: What is added to it: builds that take longer than the time between two of them, so that there is
+#: always something that runs, and soon something that waits.
+_ADDED = """
+# --- For the demonstration: something that runs for minutes, and something that waits for it --
+soak = util.BuildFactory(
+    [*source, steps.ShellCommand(name="soak", command=["python3", "soak.py"])]
+)
+c["builders"].append(
+    util.BuilderConfig(
+        name="soak",
+        description="Takes six minutes, on one worker only",
+        tags=["slow"],
+        workernames=["worker2"],
+        factory=soak,
+    )
+)
+c["schedulers"] += [
+    schedulers.SingleBranchScheduler(
+        name="soak",
+        change_filter=util.ChangeFilter(branch="main"),
+        treeStableTimer=None,
+        builderNames=["soak"],
+    ),
+    schedulers.Periodic(name="again", periodicBuildTimer=300, builderNames=["soak"]),
+]
+"""
+
 _PORTS = {"WEB_PORT": 8010, "WORKER_PORT": 9989}
 
 
@@ -43,7 +71,7 @@ def demo_text() -> str:
         if sample not in text:
             raise Problem(f"the sample configuration has no line '{sample.strip()}'")
         text = text.replace(sample, demo, 1)
-    return text
+    return text + _ADDED
 
 
 def make_master(home: Path) -> None:
@@ -88,12 +116,49 @@ def _port(master: Path, name: str) -> int:
 
 def free_port(usual: int) -> int:
     """``usual`` if nothing listens there, else one that is free."""
-    for port in (usual, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise Problem("no port of this machine is free")
+    if not is_taken(usual):
+        return usual
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_taken(port: int) -> bool:
+    """Whether another program has the port, of 127.0.0.1 or of what else browsers try."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    with contextlib.suppress(OSError), socket.create_connection(("::1", port), 1):
+        return True
+    return False
+
+
+def take_free_ports(home: Path, wanted_web_port: int | None = None) -> list[str]:
+    """Give the demonstration other ports where its own ones are taken; it must not run.
+
+    :param wanted_web_port: the port of the pages from now on.
+    :returns: a sentence for each port that is another one now.
+    :raises Problem: if the wanted port is taken.
+    """
+    if wanted_web_port is not None and is_taken(wanted_web_port):
+        raise Problem(f"port {wanted_web_port} is taken by another program")
+    told = []
+    for name, what in (("WEB_PORT", "the pages are"), ("WORKER_PORT", "workers connect")):
+        old = _port(home / "master", name)
+        new = wanted_web_port if name == "WEB_PORT" and wanted_web_port else free_port(old)
+        if new == old:
+            continue
+        _replace(home / "master" / CONFIG, rf"(?m)^{name} = \d+$", f"{name} = {new}")
+        if name == "WORKER_PORT":
+            for worker in WORKERS:
+                _replace(home / worker / TAC, rf"(?m)^port = {old}$", f"port = {new}")
+        why = "" if wanted_web_port == new else f"port {old} is taken by another program: "
+        told.append(f"{why}{what} at port {new} from now on")
+    return told
+
+
+def _replace(path: Path, pattern: str, text: str) -> None:
+    path.write_text(re.sub(pattern, text, path.read_text()))

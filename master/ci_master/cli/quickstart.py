@@ -6,16 +6,22 @@ and two workers. Everything runs until Ctrl-C; called again, it goes on where it
 
 import argparse
 import shutil
-import socket
 import sys
 from pathlib import Path
 
 from ci_master.cli.demo_processes import Processes, StopRequest
 from ci_master.cli.demo_repository import Repository
-from ci_master.cli.demo_setup import WORKERS, make_master, make_worker, web_port
+from ci_master.cli.demo_setup import (
+    WORKERS,
+    make_master,
+    make_worker,
+    take_free_ports,
+    web_port,
+)
 from ci_master.cli.directory import TAC, whole_path
 from ci_master.cli.problem import Problem
 from ci_master.cli.running import running_pid
+from ci_master.cli.sample_project import COMMITS
 
 #: Seconds between the commits that are pushed to give the pages something to show: a little
 #: more than the sample's poll interval.
@@ -30,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-pushes",
         action="store_true",
         help="do not push the sample's further commits one after another",
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        metavar="PORT",
+        help="of the pages; default: 8010, or a free one where that is taken",
     )
 
 
@@ -51,17 +63,24 @@ def _run(options: argparse.Namespace, stop: StopRequest) -> int:
     if shutil.which("git") is None:
         raise Problem("git is not installed, and the demonstration builds a Git repository")
     repository = Repository(home / "repository.git", home / "work")
+    _say(f"making or starting a repository, a master and two workers in {home}: some seconds")
     _make(home, repository)
+    _refuse_second_run(home)
+    if options.port is not None and not 0 < options.port < 65536:
+        raise Problem(f"--port is {options.port}, but must be between 1 and 65535")
+    for told in take_free_ports(home, options.port):
+        _say(told)
     port = web_port(home / "master")
-    _refuse_taken_port(port, home)
+    _say("starting the master")
     with Processes(home, stop) as processes:
         processes.start("master", [sys.executable, "-m", "ci_master.cli.main"])
         processes.wait_for_port(port, START_TIMEOUT_S)
+        _say("starting the workers")
         for name in WORKERS if not stop.wanted else ():
             processes.start(name, [sys.executable, "-m", "ci_worker"])
         if not stop.wanted:
-            print(_welcome(home, port), flush=True)
-        return _watch(processes, repository, with_pushes=not options.no_pushes)
+            _say(_welcome(home, port))
+        return _watch(processes, repository, port, with_pushes=not options.no_pushes)
 
 
 def _make(home: Path, repository: Repository) -> None:
@@ -75,7 +94,7 @@ def _make(home: Path, repository: Repository) -> None:
         make_worker(home / name, name, home / "master")
 
 
-def _watch(processes: Processes, repository: Repository, *, with_pushes: bool) -> int:
+def _watch(processes: Processes, repository: Repository, port: int, *, with_pushes: bool) -> int:
     """Push the remaining commits one by one; return when something ends, or at Ctrl-C."""
     while True:
         has_ended = processes.wait(PUSH_EVERY_S if with_pushes else None)
@@ -88,10 +107,16 @@ def _watch(processes: Processes, repository: Repository, *, with_pushes: bool) -
         pushed = repository.push_next()
         with_pushes = pushed is not None
         if pushed is not None:
-            print(f"pushed a commit: {pushed}", flush=True)
+            _say(f"pushed a commit: {pushed}")
+        if pushed == COMMITS[-1].subject:
+            _say(_what_there_is(port))
 
 
-def _refuse_taken_port(port: int, home: Path) -> None:
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+def _refuse_second_run(home: Path) -> None:
     running = [name for name in ("master", *WORKERS) if running_pid(home / name) is not None]
     if running:
         commands = " && ".join(
@@ -99,15 +124,6 @@ def _refuse_taken_port(port: int, home: Path) -> None:
             for name in running
         )
         raise Problem(f"this demonstration runs already; to stop it: {commands}")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise Problem(
-                f"port {port} of this machine is taken, perhaps by another demonstration; stop"
-                f" that, or change WEB_PORT in {home / 'master' / 'master.cfg'}"
-            ) from None
 
 
 def _welcome(home: Path, port: int) -> str:
@@ -123,5 +139,16 @@ Let it build a change of yours:
   echo "def twice(a): return 2 * a" >> sums/__init__.py
   git commit -am "Add twice" && git push
 
-Within ten seconds the waterfall shows the builds of it. A few commits of the sample are
-pushed meanwhile; the tests of one fail. Ctrl-C stops everything."""
+Within ten seconds the waterfall shows the builds of it. Four commits of the sample are pushed
+in the first minute, unless you begin to work there. Ctrl-C stops everything."""
+
+
+def _what_there_is(port: int) -> str:
+    return f"""\
+
+That was the last one. In a few seconds there is something to look at:
+
+  red:      http://localhost:{port}/builders/tests   a test fails since this commit: mend it
+  running:  http://localhost:{port}/builders/soak    a build of six minutes, with its log
+  waiting:  http://localhost:{port}/queue            what waits for it, and why
+"""

@@ -1,7 +1,7 @@
 """The sample project that ``ci-master quickstart`` builds: a few commits of a tiny package.
 
-Its tests fail in one commit, and its style is complained about in another, so that the
-pages have something to show.
+Its tests fail in one commit and in the last one, its style is complained about in another, and one
+program of it runs for minutes, so that the pages have something to show.
 """
 
 from dataclasses import dataclass, field
@@ -29,6 +29,13 @@ def mean(numbers):
     return sum(numbers) // len(numbers) if numbers else 0
 '''
 
+_MEDIAN = '''
+
+def median(numbers):
+    """The number in the middle."""
+    return sorted(numbers)[len(numbers) // 2]
+'''
+
 _MENDED_MEAN = _BROKEN_MEAN.replace("//", "/")
 
 _TESTS = """\
@@ -48,6 +55,31 @@ class MeanTests(unittest.TestCase):
     def test_the_mean_of_two_numbers_lies_between_them(self):
         self.assertEqual(sums.mean([1, 2]), 1.5)
 """
+
+_MEDIAN_TESTS = """
+
+class MedianTests(unittest.TestCase):
+    def test_the_median_of_three_numbers_is_the_one_in_the_middle(self):
+        self.assertEqual(sums.median([9, 1, 2]), 2)
+
+    def test_the_median_of_two_numbers_lies_between_them(self):
+        self.assertEqual(sums.median([1, 2]), 1.5)
+"""
+
+_SOAK = '''\
+"""Add numbers for six minutes, so that something runs and something waits."""
+
+import time
+
+import sums
+
+ROUNDS = 360
+
+for number in range(1, ROUNDS + 1):
+    assert sums.add(number, -number) == 0
+    print(f"round {number} of {ROUNDS}", flush=True)
+    time.sleep(1)
+'''
 
 _LINT = '''\
 """Complain about the style of this project's files. Warnings do not fail."""
@@ -88,6 +120,7 @@ COMMITS = (
             "tests/__init__.py": "",
             "tests/test_sums.py": _TESTS,
             "lint.py": _LINT,
+            "soak.py": _SOAK,
         },
     ),
     Commit(
@@ -104,5 +137,12 @@ COMMITS = (
     Commit(
         "Divide with fractions again",
         {"sums/__init__.py": _PACKAGE + _MENDED_MEAN},
+    ),
+    Commit(
+        "Add the median of numbers",  # of an even count it is wrong: a test fails, and it stays so
+        {
+            "sums/__init__.py": _PACKAGE + _MENDED_MEAN + _MEDIAN,
+            "tests/test_sums.py": _TESTS + _MEAN_TESTS + _MEDIAN_TESTS,
+        },
     ),
 )
