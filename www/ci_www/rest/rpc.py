@@ -82,7 +82,7 @@ class Calls:
             endpoint, args = resolve(segments)
             kind, key = await self._named(endpoint, args, segments, method)
             demand(request, method, kind, key)
-            params["owner"] = user_of(request) or "anonymous"
+            params["owner"] = _owner(request, params.get("owner"))
             return await self._parts.data.actions.call(kind, key, method, params)
         except (InvalidPath, NotFound) as error:
             raise _Fault(404, INVALID, str(error)) from None
@@ -113,6 +113,14 @@ class Calls:
                 assert found.item is not None
                 return "builds", found.item["buildid"]
         raise Refused(501, f"action: {method} is not supported")
+
+
+def _owner(request: Any, claimed: Any) -> Any:
+    """Who asks: whom the login names; where there are no logins, whom the caller names."""
+    signed_in = user_of(request)
+    if signed_in is not None:
+        return signed_in
+    return ("" if request.site.policy.wants_names() else claimed) or "anonymous"
 
 
 def _checked(call: Any) -> dict[str, Any]:

@@ -39,9 +39,9 @@ class CallTests(ApiCase):
         return self.post(uri, call)
 
     def test_an_action_is_called_with_who_asks_and_its_result_comes_back(self) -> None:
-        answer = self.call("forceschedulers/force", "force", builderid=8, owner="forged")
+        answer = self.call("forceschedulers/force", "force", builderid=8, owner="Ada")
         self.assertEqual(answer, (200, {"id": 7, "jsonrpc": "2.0", "result": [1, {"8": 1}]}))
-        self.assertEqual(self.called, [("force", {"builderid": 8, "owner": "anonymous"})])
+        self.assertEqual(self.called, [("force", {"builderid": 8, "owner": "Ada"})])
 
     def test_workers_are_named_by_id_or_name_and_builds_by_number_too(self) -> None:
         buildid = self.build()
