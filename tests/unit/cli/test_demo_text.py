@@ -41,7 +41,7 @@ def test_the_demonstration_builds_its_repository_wherever_it_is(tmp_path: Path) 
     assert [source.name for source in config.change_sources] == [
         f"file://{tmp_path}/repository.git"
     ]
-    assert list(config.schedulers) == ["main", "force"]
+    assert list(config.schedulers) == ["main", "force", "soak", "again"]
     assert str(tmp_path) not in demo_text()
 
 
