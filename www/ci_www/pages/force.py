@@ -8,6 +8,7 @@ from ci_common.numbers import MOST_32, whole_number
 from ci_master.data.actions import ForceRefused
 from ci_www.pages import urls
 from ci_www.pages.forcefields import Control, controls, names_of, to_args
+from ci_www.pages.formdata import first
 from ci_www.pages.page import Ask, NotThere, Page, Redirect
 from ci_www.pages.words import plural
 
@@ -23,13 +24,22 @@ class ForceView:
     chosen: list[str]
     button: str
     url: str
-    builders: list[tuple[str, bool]]  # name, chosen
+    chosen_builders: list[str]
+    others: list[str]  # as many of the other builders as match what is looked for
+    hidden: int  # so many do not match
+    find: str
+    open: bool  # whether the others are shown at once
+    several: bool
     fields: list[Control]
     problems: list[tuple[str, str, str]]  # label, id of the control, what is wrong
     general: list[str]  # problems without a field
     enabled: bool
     workers: list[str]
     has_file: bool
+
+
+#: So many other builders are shown at once.
+_FEW = 3
 
 
 def _named(text: Any, scheduler: Any) -> str:
@@ -48,6 +58,7 @@ def force_view(
     posted: bool = False,
     workers: list[str] | None = None,
     home: str = "",
+    find: str | None = None,
 ) -> ForceView:
     """Make the view.
 
@@ -55,6 +66,7 @@ def force_view(
     :param specs: its parameters as REST describes them.
     :param chosen: names of builders to be ticked.
     :param home: URL of the builder that is meant, if it is one.
+    :param find: only other builders with this in their names; None if nobody looks for one.
     """
     errors = errors or {}
     fields = controls(specs, values, errors, user=user, posted=posted)
@@ -66,16 +78,24 @@ def force_view(
     ]
     names = [str(name) for name in scheduler.builderNames]
     meant = chosen if len(chosen) == 1 else names if len(names) == 1 else []
-    label = _named(scheduler.label, scheduler) or str(scheduler.name).capitalize()
+    label = _named(scheduler.label, scheduler)
+    needle = (find or "").strip().lower()
+    others = [name for name in names if name not in chosen and len(names) > 1]
+    matching = [name for name in others if needle in name.lower()]
     return ForceView(
         scheduler=scheduler.name,
-        label=label,
-        title=f"Force a build on {meant[0]}" if meant else "Force builds",
+        label=label or str(scheduler.name).capitalize(),
+        title=label or (f"Force a build on {meant[0]}" if meant else "Force builds"),
         home=home if meant else "",
         chosen=meant,
         button=_named(scheduler.buttonName, scheduler) or "Start build",
         url=urls.force(scheduler.name),
-        builders=[(name, name in chosen or len(names) == 1) for name in names],
+        chosen_builders=[name for name in names if name in chosen or len(names) == 1],
+        others=matching,
+        hidden=len(others) - len(matching),
+        find=find or "",
+        open=find is not None or not chosen or len(others) <= _FEW,
+        several=len(names) > 1,
         fields=fields,
         problems=problems,
         general=[text for name, text in errors.items() if name not in known],
@@ -151,6 +171,17 @@ async def form(ask: Ask, name: str) -> Page:
     return _page(ask, view)
 
 
+def _looks_for_builder(form: dict[str, list[str]]) -> bool:
+    """Whether the form was sent to find a builder, not to start a build.
+
+    That is by its button; or by the Enter key, which stands for the first button of a form, when
+    the name that is looked for is a new one.
+    """
+    if "find_builder" in form:
+        return True
+    return "enter" in form and first(form, "find") != first(form, "found")
+
+
 async def submit(ask: Ask, name: str) -> Page | Redirect:
     """POST ``/force/<scheduler>``: to the request's page, or the form again with what is wrong."""
     scheduler = find_scheduler(ask, name)
@@ -160,7 +191,10 @@ async def submit(ask: Ask, name: str) -> Page | Redirect:
     specs = await settle(scheduler.form_fields(chosen[0] if chosen else None))
     ask.demand("force", "forceschedulers", name)
     errors: dict[str, str] = {}
-    if not chosen:
+    looks = _looks_for_builder(ask.form)
+    if looks:
+        pass  # the same form again, with the builders that match
+    elif not chosen:
         errors[""] = "Choose at least one builder."
     else:
         args = to_args(specs, ask.form)
@@ -184,5 +218,6 @@ async def submit(ask: Ask, name: str) -> Page | Redirect:
         posted=True,
         workers=_workers(ask.data, chosen),
         home=_home(ask.data, scheduler, chosen),
+        find=first(ask.form, "find") if looks or first(ask.form, "find") else None,
     )
-    return _page(ask, view, status=422)
+    return _page(ask, view, status=200 if looks else 422)

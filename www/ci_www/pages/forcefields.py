@@ -1,5 +1,6 @@
 """The fields of a force form: from the specification of parameters to controls, and back."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +9,8 @@ Values = Mapping[str, list[str]]
 
 #: Up to so many choices are checkboxes when several may be chosen.
 _CHECKBOXES = 12
+#: Empty inputs of a field that takes a list.
+_SPARE_ROWS = 2
 
 
 @dataclass(slots=True)
@@ -31,6 +34,7 @@ class Control:
     pattern: str = ""
     choices: list[str] = field(default_factory=list)
     autocomplete: str = "off"
+    auto: str = ""  # JSON: value chosen -> name of another field -> what is put there
     columns: int = 1
     tabs: bool = False
     fields: "list[Control]" = field(default_factory=list)
@@ -107,6 +111,7 @@ def _control(
             tabs=spec.get("layout") == "tabs",
             fields=controls(spec.get("fields") or (), values, errors, user=user, posted=posted),
             error=errors.get(name, "") if name else "",
+            hint=_text(spec.get("tooltip")),
         )
     given = values.get(name)
     default = spec.get("default")
@@ -123,8 +128,20 @@ def _control(
         maxlength=int(spec.get("maxsize") or 0) if kind not in ("file", "int", "bool") else 0,
         pattern=_text(spec.get("regex")) if kind in ("text", "username") else "",
     )
+    if spec.get("autopopulate"):
+        control.auto = json.dumps(spec["autopopulate"], default=str)
     _shape(control, spec, given, user, posted)
+    if spec.get("multiple") and control.kind in ("text", "int", "textarea"):
+        _shape_rows(control, default, given)
     return control
+
+
+def _shape_rows(control: Control, default: Any, given: list[str] | None) -> None:
+    """A field that takes a list: an input for each value, and some to spare."""
+    values = given if given is not None else default if isinstance(default, list) else [default]
+    control.values = [_text(one) for one in values or () if one not in (None, "")]
+    control.values += [""] * _SPARE_ROWS
+    control.kind = "rows"
 
 
 def _shape(
@@ -154,7 +171,11 @@ def _shape(
             control.maxlength = 0
             limit = int(spec.get("maxsize") or 0)
             if limit:
-                control.hint = control.hint or f"At most {limit // 1024} KiB"
+                most = f"At most {limit // 1024} KiB" if limit >= 1024 else f"At most {limit} bytes"
+                control.hint = f"{control.hint} ({most})" if control.hint else most
+            if posted:
+                control.hint = f"{control.hint}. Choose the file again: browsers do not keep it"
+                control.hint = control.hint.removeprefix(". ")
         case "fixed":
             control.value = _text(spec.get("default"))
         case "int":
@@ -173,6 +194,8 @@ def _shape_choice(control: Control, spec: Mapping[str, Any], given: list[str] | 
     elif control.kind == "list" and not spec.get("strict", True):
         control.kind = "combo"
     else:
+        if control.kind == "inherit" and not control.required:
+            control.choices = ["", *control.choices]  # nothing is taken over unless chosen
         control.kind = "select"
         known = control.value in control.choices
         if control.value and not known:

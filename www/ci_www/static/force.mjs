@@ -34,6 +34,27 @@ for (const set of $$("[data-tabs]")) {
   set.insertBefore(bar, panels[0]);
   choose(Math.max(0, panels.findIndex((panel) => panel.classList.contains("bad"))));
 }
+// The list of builders shrinks while a name is typed; Enter there does not start a build.
+const find = $("#f-find");
+function narrow() {
+  const needle = find.value.trim().toLowerCase(), rows = $$(".builders details .check");
+  for (const row of rows) row.hidden = !row.textContent.toLowerCase().includes(needle) && !$("input", row).checked;
+  $("#f-found").textContent = needle ? `${rows.filter((row) => !row.hidden).length} match` : "";
+}
+find?.addEventListener("input", narrow);
+find?.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.ctrlKey && !event.metaKey) event.preventDefault(); });
+
+// What is chosen in one field fills others.
+form?.addEventListener("change", (event) => {
+  const from = event.target;
+  if (!from.dataset.auto) return;
+  const key = from.type === "checkbox" ? String(from.checked) : from.value;
+  const values = JSON.parse(from.dataset.auto)[key] || {};
+  for (const [name, value] of Object.entries(values)) {
+    const fields = [...form.elements].filter((el) => el.type !== "hidden" && (el.name === name || el.name.endsWith(`_${name}`)));
+    for (const el of fields) if (el.type === "checkbox") el.checked = !!value; else el.value = value;
+  }
+});
 $("#problems")?.focus();
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form?.requestSubmit();
