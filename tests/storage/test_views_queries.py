@@ -5,9 +5,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event, insert
+from sqlalchemy import Connection, Engine, event, insert, update
 
 from ci_common.failures import StepFailure
+from ci_master.data import views
 from ci_master.storage import (
     schema,
     views_builds,
@@ -151,6 +152,29 @@ def test_a_range_of_the_waterfall_has_builds_steps_and_worker_states(filled: Eng
     assert all(len(box.steps) == 2 for box in boxes)
     moments = ask(filled, lambda tx: views_waterfall.worker_moments(tx, [1], T, T + 100), 2)
     assert [moment.kind for moment in moments] == ["paused", "unpaused"]
+
+
+def test_a_range_that_holds_too_much_is_whole_from_where_it_begins(
+    filled: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "_BOXES", 10)
+    with filled.begin() as tx:  # one that began long before, and ended after that
+        long = update(schema.builds).where(schema.builds.c.id == 5)
+        tx.execute(long.values(complete_at=T + 3950))
+
+    class Store:
+        async def read(self, function: Any) -> Any:
+            with filled.connect() as tx:
+                return function(tx)
+
+    coroutine = views.Views(Store()).past([1], [1], start=T, end=T + 5000)
+    with counted(filled) as seen, pytest.raises(StopIteration) as done:
+        coroutine.send(None)
+    past = done.value.value
+    assert (past.cut, past.start) == (True, T + 3100)
+    assert [box.number for box in past.builds] == [*range(40, 30, -1), 5]
+    assert all(change.when >= past.start for change in past.changes)
+    assert len(seen) <= 8
 
 
 DAY = 86400

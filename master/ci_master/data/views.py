@@ -68,7 +68,7 @@ OPEN_LOGS = 3
 WHOLE_LINES = 160
 
 #: So many builds the waterfall shows on one page, and of so many all steps.
-_BOXES, _WITH_STEPS = 1600, 300
+_BOXES, _WITH_STEPS = 700, 300
 
 Tail = tuple[int, list[tuple[str, str]]]
 

@@ -1,5 +1,6 @@
 """The force form: rendered from the scheduler's parameters, validated by the scheduler."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,7 +172,7 @@ async def form(ask: Ask, name: str) -> Page:
     return _page(ask, view)
 
 
-def _looks_for_builder(form: dict[str, list[str]]) -> bool:
+def _looks_for_builder(form: Mapping[str, list[str]]) -> bool:
     """Whether the form was sent to find a builder, not to start a build.
 
     That is by its button; or by the Enter key, which stands for the first button of a form, when

@@ -18,7 +18,7 @@ from ci_www.pages.wf_boxes import (
     places_of,
     span,
 )
-from ci_www.pages.wf_layout import LEAST_SCALE, MOST_SCALE, Place, fitting_axis
+from ci_www.pages.wf_layout import LEAST_SCALE, MOST_SCALE, fitting_axis
 from ci_www.pages.wf_time import Axis, AxisTick, Stretch
 from ci_www.pages.wf_wanted import DEFAULT_S, Wanted, wanted_from
 from ci_www.pages.words import BROKEN, WORDS, Kind, Mark, kind_of, mark_of
@@ -34,9 +34,6 @@ _SLANTED_CHARACTERS = 16
 _WITH_STEPS = 190
 #: Above "now" is this much room: for what runs to grow, and to show when it is expected to end.
 _ROOM_PX = 40
-#: More boxes than this: short builds that lie close together become one box, the nearest first.
-MOST_BOXES = 800
-_APART_PX = (1.0, 6.0, 24.0, 96.0, 400.0)
 #: So many pixels for the usual step where steps are asked for, and how tall that may be.
 _STEP_PX, _STEPS_MOST_PX = 14.0, 12_000.0
 
@@ -184,8 +181,7 @@ def waterfall_view(
         return wanted.url(start=start - spare, end=end + spare, frozen=True, scale=None)
 
     columns = []
-    placed = _places([of[one.id] for one in chosen], axis, now)
-    for number, (one, places) in enumerate(zip(chosen, placed, strict=True)):
+    for number, one in enumerate(chosen):
         rows = [worker_rows[w.id] for w in one.workers if w.id in worker_rows]
         facts = ColumnFacts(
             one.segment,
@@ -197,7 +193,7 @@ def waterfall_view(
             worker_name=worker_name,
             zoom=zoom,
         )
-        boxes = column_boxes(of[one.id], places, axis, facts)
+        boxes = column_boxes(of[one.id], places_of(of[one.id], axis, now), axis, facts)
         bands = column_bands(rows, past.moments, axis, now=now, width=width)
         columns.append(
             Column(one, _column_name(one.name, width), round(number * share, 4), boxes, bands)
@@ -278,16 +274,6 @@ def _axis(
         room_px=0 if wanted.frozen else _ROOM_PX,
         **more,
     )
-
-
-def _places(columns: Sequence[Sequence[Any]], axis: Axis, now: float) -> list[list[Place]]:
-    """Where the builds of each column are; not more boxes than a page can hold."""
-    found: list[list[Place]] = []
-    for apart in _APART_PX:
-        found = [places_of(builds, axis, now, apart) for builds in columns]
-        if sum(map(len, found)) <= MOST_BOXES:
-            break
-    return found
 
 
 def _side(tag: str, wanted: Wanted) -> str:

@@ -104,14 +104,10 @@ def span(build: Any, now: float) -> tuple[float, float]:
     return build.started_at, max(end, build.started_at)
 
 
-def places_of(
-    builds: Sequence[Any], axis: Axis, now: float, apart_px: float = LEAST_PX
-) -> list[Place]:
+def places_of(builds: Sequence[Any], axis: Axis, now: float) -> list[Place]:
     """Where the builds of one builder are, newest on top, none over another."""
     spans = [span(build, now) for build in builds]
-    return arrange(
-        [(axis.exact(end), axis.exact(begin)) for begin, end in spans], apart_px=apart_px
-    )
+    return arrange([(axis.exact(end), axis.exact(begin)) for begin, end in spans])
 
 
 def column_boxes(

@@ -69,7 +69,6 @@ class Place:
     bottom: float
     lane: int = 0
     lanes: int = 1
-    thin: bool = False  # lower than boxes that are to be drawn apart
 
 
 def _groups(spans: Sequence[tuple[float, float]]) -> list[list[int]]:
@@ -102,21 +101,19 @@ def _lanes(spans: Sequence[tuple[float, float]], group: Sequence[int]) -> list[l
 class _Column:
     """Boxes of a column, put from the top."""
 
-    def __init__(self, apart_px: float) -> None:
-        self.apart_px = apart_px
+    def __init__(self) -> None:
         self.placed: list[Place] = []
         self.lowest: Place | None = None  # all that follows is below it
         self.floor = float("-inf")
 
     def alone(self, members: list[int], top: float, bottom: float) -> None:
         """A box over the whole width."""
-        last, thin = self.lowest, bottom - top < self.apart_px
-        near = LEAST_PX - self.apart_px if last is not None and last.thin else 0.0
-        if last is not None and thin and top + near < self.floor:
+        last = self.lowest
+        if last is not None and bottom - top < LEAST_PX and top < self.floor:
             last.members += members
             last.bottom = self.floor = max(self.floor, bottom)
             return
-        self.lowest = self._put(members, max(top, self.floor), bottom, thin)
+        self.lowest = self._put(members, max(top, self.floor), bottom)
         self.floor = self.lowest.bottom
 
     def side_by_side(self, lanes: list[list[tuple[int, float, float]]]) -> None:
@@ -125,11 +122,10 @@ class _Column:
         for number, lane in enumerate(lanes):
             last, floor = self.lowest, self.floor
             for index, top, bottom in lane:
-                thin = bottom - top < LEAST_PX
-                if last is not None and thin and top < floor:
+                if last is not None and bottom - top < LEAST_PX and top < floor:
                     last.members.append(index)
                     continue
-                last = self._put([index], max(top, floor), bottom, thin)
+                last = self._put([index], max(top, floor), bottom)
                 last.lane, last.lanes = number, len(lanes)
                 floor = last.bottom
                 if lowest is None or lowest.bottom < floor:
@@ -137,26 +133,25 @@ class _Column:
         assert lowest is not None  # what is not thin has a box
         self.lowest, self.floor = lowest, lowest.bottom
 
-    def _put(self, members: list[int], top: float, bottom: float, thin: bool) -> Place:
-        one = Place(members, top, max(bottom, top + LEAST_PX), thin=thin)
+    def _put(self, members: list[int], top: float, bottom: float) -> Place:
+        one = Place(members, top, max(bottom, top + LEAST_PX))
         self.placed.append(one)
         return one
 
 
-def arrange(spans: Sequence[tuple[float, float]], *, apart_px: float = LEAST_PX) -> list[Place]:
+def arrange(spans: Sequence[tuple[float, float]]) -> list[Place]:
     """Boxes for spans of pixels in a column, from the top; none lies over another.
 
     A box is as tall as its span, to a pixel. What overlaps is side by side. Spans that are too
     short and too close together to be drawn apart become one box of several members.
 
     :param spans: (top, bottom), with ``top <= bottom``.
-    :param apart_px: spans lower than this become one box if they are nearer than it.
     """
-    column = _Column(apart_px)
+    column = _Column()
     for group in _groups(spans):
         top = spans[group[0]][0]
         bottom = max(spans[index][1] for index in group)
-        if len(group) == 1 or bottom - top < 2 * apart_px:
+        if len(group) == 1 or bottom - top < 2 * LEAST_PX:
             column.alone(list(group), top, bottom)
         else:
             column.side_by_side(
