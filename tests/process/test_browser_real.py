@@ -239,7 +239,7 @@ def test_force_and_stop_work_with_the_keyboard_alone(driver: Any, master: Master
     wait(driver, lambda d: d.find_elements(By.CSS_SELECTOR, "details.pop summary"))
     tab_to("details.pop summary")
     focused().send_keys(Keys.ENTER)
-    tab_to("details.pop input[name=reason]")
+    wait(driver, lambda d: focused() == one(d, "details.pop input[name=reason]"))
     focused().send_keys("by hand", Keys.ENTER)
     wait(driver, lambda d: d.find_elements(By.CSS_SELECTOR, ".banner.cancelled"))
 
@@ -282,7 +282,8 @@ def test_everything_can_be_done_without_scripts(scriptless: Any, master: Master)
     driver.get(waiting)
     assert "/buildrequests/" in driver.current_url
     # The page refreshes itself, so the button may be another one when it is clicked.
-    wait(driver, lambda d: one(d, "button[value=cancel]").click() is None)
+    wait(driver, lambda d: one(d, "a#cancel").click() is None)
+    wait(driver, lambda d: one(d, "form.ask button.danger").click() is None)
     wait(driver, lambda d: "cancelled" in text_of(d).lower())
     driver.get(page)
     stop(driver, "without a script")

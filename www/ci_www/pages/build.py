@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ci_www.pages import urls
+from ci_www.pages.acts import Act, acts_of
 from ci_www.pages.bits import person
 from ci_www.pages.buildsteps import TAIL_LINES, StepView, step_views
 from ci_www.pages.farm import Farm
@@ -80,6 +81,7 @@ class BuildView:
     hidden_steps: list[StepView] = field(default_factory=list)
     changes: list[Any] = field(default_factory=list)
     properties: list[PropertyRow] = field(default_factory=list)
+    acts: list[Act] = field(default_factory=list)
 
 
 def property_rows(properties: Mapping[str, tuple[Any, str]]) -> list[PropertyRow]:
@@ -176,6 +178,7 @@ def build_view(
         hidden_steps=hidden,
         changes=changes,
         properties=property_rows(detail.properties),
+        acts=acts_of(detail.acts),
     )
 
 

@@ -1,10 +1,13 @@
 """What waits, and why; the page of one request."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 from ci_www.pages import urls
+from ci_www.pages.acts import acts_of
 from ci_www.pages.build import PropertyRow, Source, property_rows, source_of
+from ci_www.pages.cancelling import Told, told
 from ci_www.pages.farm import Farm, in_order
 from ci_www.pages.page import Ask, NotThere, Page, Redirect
 from ci_www.pages.times import duration
@@ -27,6 +30,9 @@ class QueueView:
     builder: str
     reason: str
     older: str
+    here: str = "/queue"  # this page with its filters
+    builders: list[tuple[str, str, int]] = field(default_factory=list)  # segment, name, how many
+    told: list[Told] = field(default_factory=list)  # what became of what was to be cancelled
 
 
 def queue_view(
@@ -65,10 +71,21 @@ def queue_view(
         reasons=reasons,
         builder=builder,
         reason=reason,
+        here=urls.with_query(
+            "/queue", builder=builder, reason=reason, from_=str(start) if start else ""
+        ),
+        builders=_builders(farm, waiting),
         older=urls.with_query("/queue", builder=builder, reason=reason, from_=str(more))
         if len(found) > more
         else "",
     )
+
+
+def _builders(farm: Farm, waiting: list[Any]) -> list[tuple[str, str, int]]:
+    """The builders for which anything waits: segment, name, how many; by name."""
+    counts = Counter(request.builderid for request in waiting)
+    names = sorted((farm.builder_name(id), id) for id in counts)
+    return [(farm.segment(id), name, counts[id]) for name, id in names]
 
 
 async def queue(ask: Ask) -> Page:
@@ -86,12 +103,14 @@ async def queue(ask: Ask) -> Page:
             start=ask.number("from") or 0,
         )
     )
+    view.told = told(ask.args)
     return Page(
         "queue.html",
         f"Queue: {plural(view.total, 'request')} waiting",
         view,
         kind="waiting" if view.total else "success",
         nav="queue",
+        modules=("ask.mjs",),
         topics=("buildrequests/*/*", "workers/*/*"),
         seq=seq,
     )
@@ -176,6 +195,7 @@ def request_view(
     if request.claimed_at is not None:
         waited = duration(request.claimed_at - request.submitted_at)
         moments.append(Moment(request.claimed_at, f"claimed after {waited}"))
+    moments += [Moment(one.at, one.told) for one in acts_of(buildset.acts)]
     if request.complete_at is not None:
         moments.append(Moment(request.complete_at, f"ended: {mine.mark.word}", mine.build_url))
     return RequestView(
@@ -216,6 +236,7 @@ async def request(ask: Ask, requestid: str) -> Page | Redirect:
         view,
         kind=view.mark.kind,
         nav="queue",
+        modules=("ask.mjs",),
         topics=(f"buildrequests/{number}/*", f"builders/{view.builderid}/builds/*/new"),
         seq=seq,
     )

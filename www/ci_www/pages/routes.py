@@ -9,6 +9,7 @@ from ci_www.pages import (
     build,
     builder,
     builders,
+    cancelling,
     changes,
     force,
     home,
@@ -65,6 +66,7 @@ GET = [
     Route("/builds/<buildid:id>", build.build_by_id),
     Route("/waterfall", waterfall.waterfall),
     Route("/queue", queue.queue),
+    Route("/queue/cancel", cancelling.question),
     Route("/pendingbuildrequests", queue.queue),
     Route("/buildrequests/<requestid:id>", queue.request),
     Route("/buildsets/<bsid:id>", queue.buildset),
@@ -86,6 +88,7 @@ GET = [
 
 POST = [
     Route(_BUILD, actions.build_action),
+    Route("/queue/cancel", cancelling.cancel),
     Route("/buildrequests/<requestid:id>", actions.request_action),
     Route("/workers/<name>", actions.worker_action),
     Route("/force/<name>", force.submit),

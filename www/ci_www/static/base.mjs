@@ -70,7 +70,7 @@ function morph(old, now) {
     if (old.nodeValue !== now.nodeValue) old.nodeValue = now.nodeValue;
     return;
   }
-  if (old.nodeName === "DIALOG" && old.open) return; // somebody writes in it
+  if (old.nodeName === "DIALOG" && old.matches(":modal")) return; // somebody writes in it
   const keepOpen = old.nodeName === "DETAILS";
   const field = /^(INPUT|SELECT|TEXTAREA)$/.test(old.nodeName);
   for (const { name, value } of now.attributes)
@@ -393,7 +393,7 @@ function help() {
 document.addEventListener("keydown", (event) => {
   if (keysOff || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
   if (event.key === "Escape") { for (const pop of $$("details.pop[open], .menu[open]")) pop.open = false; return; }
-  if (event.target.closest("input, select, textarea, [contenteditable]")) return;
+  if (event.target.closest("input, select, textarea, [contenteditable]") || $("dialog:modal")) return;
   const after = Date.now() - gone < 1200;
   gone = 0;
   if (after && event.key in PLACES) return void location.assign(ROOT + PLACES[event.key]);
@@ -417,6 +417,21 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+// --- questions: a button that unfolds a form opens it as a dialog --------------------------------
+document.addEventListener("toggle", (event) => {
+  const pop = event.target;
+  const dialog = pop.matches?.("details.pop") && $("dialog", pop);
+  if (!dialog || !pop.open || dialog.matches(":modal")) return;
+  dialog.removeAttribute("open");
+  dialog.showModal();
+  $("input:not([type=hidden])", dialog)?.focus();
+  dialog.onclose = () => { pop.open = false; if (pop.isConnected) $("summary", pop).focus(); };
+}, true);
+document.addEventListener("click", (event) => {
+  const dialog = event.target.closest("dialog.popped");
+  if (dialog && (event.target === dialog || event.target.closest("[data-close]"))) dialog.close();
+});
+
 // --- small comforts -------------------------------------------------------------------------
 for (const tail of $$("[data-stick]")) tail.scrollTop = tail.scrollHeight;
 document.addEventListener("change", (event) => { if (event.target.matches("[data-submit]")) event.target.form.requestSubmit(); });
@@ -431,4 +446,4 @@ document.addEventListener("submit", (event) => {
     strip("Not sent: the master does not answer. What you have typed stays here.", "Try now", () => attempt());
   } else setTimeout(() => $$("button", event.target).forEach((b) => { b.disabled = true; }), 0);
 });
-export { $, $$, keysOff, say, stale };
+export { $, $$, keysOff, say, swap, stale };
