@@ -259,7 +259,11 @@ def test_the_waterfall_grows_when_a_push_is_built(
         if len(driver.find_elements(By.CSS_SELECTOR, ".wf a.box")) > boxes:
             break
     wait(driver, lambda d: len(d.find_elements(By.CSS_SELECTOR, ".wf a.box.success")) > boxes)
-    assert "a push for" in text_of(driver)
+    # of several changes that lie together only the title has the subjects
+    titles = "return [...document.querySelectorAll('.wf .chg title')].map((one) => one.textContent)"
+    wait(driver, lambda d: "a push for" in " ".join(d.execute_script(titles)))
+    stated = driver.find_elements(By.XPATH, "//*[contains(text(), 'px/min')]")
+    assert len(stated) == 1 and stated[0].find_elements(By.XPATH, "ancestor::*[@data-region='wf']")
     assert driver.execute_script("return window.same") is True
 
 

@@ -301,7 +301,7 @@ def farm_of(builders: int, each: int, took: int) -> list[BoxBuild]:
 @pytest.mark.parametrize("args", [{}, {"scale": ["2"]}, {"to": ["2025-11-20T08:00:00Z"]}])
 def test_the_scale_and_the_range_that_the_page_states_are_those_drawn(args: Any) -> None:
     html = html_of(view_of(farm_of(3, 20, 245), 3, args))
-    stated = re.search(r"wfrange[^>]*>([^<]*), newest on top, ([\d.]+) px/min", html)
+    stated = re.search(r"wfrange[^>]*>([^<]*), newest on top, <span[^>]*>([\d.]+) px/min", html)
     assert stated is not None
     scale = float(stated[2])
     boxes = re.findall(r'<title>builder-\d #(\d+) [^<]*?, 4 min 5 s.*?rect class="wide" x="5" '
