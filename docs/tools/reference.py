@@ -189,7 +189,8 @@ _BUILDER_ARGUMENTS = {
     "do_build_if": ("function", "whether a build is run at all; gets the build."),
     "requires": (
         "dictionary",
-        "what a worker must have. It is kept and shown; it does not choose yet.",
+        "what a worker must have to run its builds: name -> value, list of values, comparisons"
+        ' such as ``">=4"``, or function of the value.',
     ),
 }
 

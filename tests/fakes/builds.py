@@ -37,7 +37,8 @@ Whole builds: :class:`BuildHarness`, whose ``start(factory)`` and ``run(factory)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -507,12 +508,23 @@ class FakeSlot:
         self.builders = {"b1": "b1dir"}
         self.quarantined = 0
         self.resets = 0
+        self.lends = 0
         #: what was given up and may still run: fires when it has ended
         self.left: list[Deferred[None]] = []
 
-    def leave_behind(self, builder_name: str, over: Deferred[None]) -> None:
+    def leave_behind(
+        self, builder_name: str, over: Deferred[None], requests: Sequence[Any] = ()
+    ) -> None:
         assert builder_name in self.builders
         self.left.append(over)
+
+    @contextmanager
+    def lending(self, requests: Sequence[Any]) -> Iterator[None]:
+        self.lends += 1
+        try:
+            yield
+        finally:
+            self.lends -= 1
 
     @property
     def workername(self) -> str:

@@ -34,6 +34,7 @@ class BuildStop:
     session: Any
     slot: Any
     builder: Any
+    request_rows: list[Any]
     services: Any
     text: list[str]
     _courses: dict[Course[Any], None]
@@ -93,7 +94,7 @@ class BuildStop:
             worker is not free.
         """
         self.abandoned = True
-        self.slot.leave_behind(self.builder.name, over)
+        self.slot.leave_behind(self.builder.name, over, self.request_rows)
 
     def _interrupt(self, why: str | Failure) -> None:
         self.stop_waiting()

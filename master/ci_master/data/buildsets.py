@@ -1,7 +1,7 @@
 """What is to be built: buildsets and their requests."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from ci_master.data.model import (
     properties_as_json,
 )
 from ci_master.data.sourcestamps import SourceStamps
+from ci_master.data.waits import CodeFault, Explainer, WaitReasons
 from ci_master.events.bus import Key
 from ci_master.storage import requests as rows
 from ci_master.storage import schema
@@ -213,6 +214,17 @@ class Requests:
         self.open: dict[int, Request] = {}
         #: Not complete and not claimed, by id.
         self.waiting = WaitingRequests()
+        #: who knows why they wait; None: what was said last of each counts
+        self.explainer: Explainer | None = None
+
+    async def reasons(self, builderids: Collection[int] | None = None) -> WaitReasons:
+        """Why requests wait, as of now.
+
+        :param builderids: of which builders; None: of all.
+        """
+        if self.explainer is None:
+            return WaitReasons()
+        return await self.explainer.reasons(builderids)
 
     async def claim(self, ids: Sequence[int]) -> bool:
         """Take requests for this master: all of them or, where one is gone, none.
@@ -377,6 +389,16 @@ class Requests:
         request.waits = reason
         told = {"buildrequestid": request.id, "waits": reason.as_json() if reason else None}
         self._context.tell(lambda: told, ("buildrequests", str(request.id), "waits"))
+
+    def tell_waits(self, builderid: int, reason: WaitReason | None) -> None:
+        """Tell that the requests of a builder wait for another reason than before."""
+        told = {"builderid": builderid, "waits": reason.as_json() if reason else None}
+        self._context.tell(lambda: told, ("builders", str(builderid), "waits"))
+
+    def tell_faults(self, faults: Collection[CodeFault]) -> None:
+        """Tell what is wrong with functions of the configuration by now."""
+        told = {"faults": [{"builderid": one.builderid, "text": one.text} for one in faults]}
+        self._context.tell(lambda: told, ("faults", "changed"))
 
     def _tell(self, act: Transaction, request: Request, event: str) -> None:
         act.tell(request.as_json, *_keys(request, event))

@@ -12,6 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from ci_common.results import SKIPPED
+from ci_master.data.waits import WaitReason as WaitReason
 from ci_master.storage.transaction import Group
 
 if TYPE_CHECKING:
@@ -32,20 +33,6 @@ def properties_as_json(properties: Mapping[str, tuple[Any, str]]) -> dict[str, l
 def properties_from_json(text: str) -> PropertyDict:
     """Properties as stored."""
     return {name: (value, source) for name, (value, source) in json.loads(text).items()}
-
-
-@dataclass(frozen=True, slots=True)
-class WaitReason:
-    """Why a request waits: a sentence for a person, and links to the cause."""
-
-    kind: str  # offline, paused, quarantined, stopping, busy, lock, order, builder, held, ...
-    text: str
-    links: tuple[tuple[str, str], ...] = ()  # (label, path of a page)
-
-    def as_json(self) -> dict[str, Any]:
-        """As told to browsers."""
-        links = [{"label": label, "url": url} for label, url in self.links]
-        return {"kind": self.kind, "text": self.text, "links": links}
 
 
 @dataclass(slots=True)

@@ -122,6 +122,10 @@ class Board:
         """The configured builder of a request."""
         return self._by_id.get(request.builderid)
 
+    def by_id(self, builderid: int) -> Builder | None:
+        """A configured builder."""
+        return self._by_id.get(builderid)
+
     def ready(self, name: str) -> bool:
         """Whether both a request and a worker wait for each other at that builder."""
         return bool(self.lines.get(name)) and self.draw(name) is not None
@@ -151,6 +155,11 @@ class Board:
         """Whether a request is in the line of its builder, or has none to be in."""
         builder = self._by_id.get(request.builderid)
         return builder is None or request.id in self.lines[builder.name]
+
+    def in_line(self, request: Request) -> bool:
+        """Whether a request may be started: it is in the line of its builder."""
+        builder = self._by_id.get(request.builderid)
+        return builder is not None and request.id in self.lines[builder.name]
 
     def place(self, name: str) -> Place:
         """Where a builder comes among the others. It has a request."""

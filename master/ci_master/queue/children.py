@@ -1,6 +1,6 @@
 """Requests that the build of another one waits for: they live and end with it."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from twisted.logger import Logger
@@ -20,6 +20,9 @@ class Children:
     Where the parent's build is cut off, it is built again for the same request: its children
     are not started until that build asks for them, which takes them over. Once the parent's
     request is complete, however it ended, those that are not complete are cancelled.
+
+    A parent's build that does nothing but wait lends its place on its worker to its children, and
+    to theirs, see :meth:`parents` and :mod:`ci_master.workers.seats`.
     """
 
     log = Logger()
@@ -65,6 +68,32 @@ class Children:
     def is_awaited(self, request: Request) -> bool:
         """Whether a build that runs waits for it."""
         return request.waited_for and request.buildset.parent_buildid in self._data.builds.running
+
+    def waiting(self) -> Iterator[int]:
+        """The ids of all children that may wait; some have ended."""
+        buildsets = self._data.buildsets.open
+        for ids in self._by_parent.values():
+            for bsid in ids:
+                if bsid in buildsets:
+                    yield from buildsets[bsid].open_requests
+
+    def parents(self, request: Request) -> Iterator[Request]:
+        """The requests whose builds wait for this one: its parent, that one's parent, and so on."""
+        running = self._data.builds.running
+        while request.waited_for:
+            build = running.get(request.buildset.parent_buildid)
+            if build is None:
+                return
+            request = build.request
+            yield request
+
+    def waiting_below(self, request_id: int) -> Iterator[Request]:
+        """All requests that wait, and that the build of a request waits for in the end."""
+        for child in self.of(request_id):
+            if child.claimed:
+                yield from self.waiting_below(child.id)
+            else:
+                yield child
 
     def is_left(self, request: Request) -> bool:
         """Whether its parent's build was cut off, and has not asked for it again yet."""

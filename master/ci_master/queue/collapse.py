@@ -3,17 +3,20 @@
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
-from ci_common.aio import call_override
 from ci_common.jsontext import comparable_json
 from ci_common.results import SKIPPED
 from ci_master.builds.builder import Builder
 from ci_master.data.model import Buildset, Request
 from ci_master.queue.board import Board
 from ci_master.queue.line import Likeness
+from ci_master.queue.usercode import CodeFailed, Mistakes, ask
 from ci_master.storage import requests as rows
 
 #: Source of the properties that a person typed into a form.
 _FORM = "Force Build Form"
+
+#: The function that an author may give.
+_RULE = "collapseRequests"
 
 Stamp = Mapping[str, Any]
 
@@ -24,7 +27,11 @@ class Collapser:
     :ivar default: ``collapseRequests`` of the configuration.
     """
 
-    def __init__(self, data: Any, board: Board, master: Any) -> None:
+    def __init__(
+        self, data: Any, board: Board, master: Any, clock: Any, mistakes: Mistakes
+    ) -> None:
+        self._clock = clock
+        self._mistakes = mistakes
         self._data = data
         self._board = board
         self._master = master
@@ -48,6 +55,8 @@ class Collapser:
         """Whether a new request of a builder could end others at all."""
         line, rule = self._board.lines[builder.name], self.rule(builder)
         if not line or rule is False:
+            return False
+        if callable(rule) and self._mistakes.rests(builder.name, _RULE):
             return False
         return callable(rule) or bool(line.alike(request))
 
@@ -77,11 +86,17 @@ class Collapser:
     async def _by_function(self, rule: Any, request: Request, builder: Builder) -> list[Request]:
         """Those of which the author's function says so."""
         ended, new = [], request.as_json()
-        for other in self._board.lines[builder.name]:
-            if other is not request:
-                self.looks += 1
-                if await call_override(rule, self._master, builder, new, other.as_json()):
-                    ended.append(other)
+        try:
+            for other in self._board.lines[builder.name]:
+                if other is not request:
+                    self.looks += 1
+                    old = other.as_json()
+                    if await ask(self._clock, _RULE, rule, self._master, builder, new, old):
+                        ended.append(other)
+        except CodeFailed as failed:
+            self._mistakes.note(builder.name, failed)
+            return []
+        self._mistakes.passed(builder.name, _RULE)
         return ended
 
     async def _alike(

@@ -55,6 +55,10 @@ class Line:
         at = 0 if key is None else bisect_right(self._keys, key)
         return self._requests[self._keys[at][2]] if at < len(self._keys) else None
 
+    def places(self) -> dict[int, int]:
+        """Request -> how many go before it."""
+        return {key[2]: place for place, key in enumerate(self._keys)}
+
     def ahead_of(self, request_id: int) -> int:
         """How many requests go before that one; 0 if it is not in the line."""
         key = self._key_by_id.get(request_id)

@@ -1,6 +1,6 @@
 """Whether a request may run on a worker now; if not, why not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,9 @@ from ci_master.builds.locktable import Claim, RealLock
 from ci_master.builds.rendering import needs_rendering
 from ci_master.data.model import Request, WaitReason
 from ci_master.queue.capability import facts_of, why_lacking
-from ci_master.workers.slot import Seat, WorkerSlot, clock_time
+from ci_master.queue.usercode import failed
+from ci_master.workers.seats import Seat
+from ci_master.workers.slot import WorkerSlot, clock_time
 
 
 @dataclass
@@ -71,6 +73,8 @@ class MatchContext:
     builder_locks: Sequence[Any] | None = None
     #: request id -> clock seconds before which it is not tried again
     resting: dict[int, float] = field(default_factory=dict)
+    #: the seats of the builds that wait for the request, whose places it may use
+    kin: Collection[Seat] = ()
 
     def claims(self, slot: WorkerSlot) -> list[Claim]:
         """The locks that a build on that worker holds."""
@@ -92,25 +96,42 @@ def plain_locks(builder: Builder) -> Sequence[Any] | None:
 def why_not(
     request: Request, slot: WorkerSlot, now: float, context: MatchContext
 ) -> WaitReason | None:
-    """Why a request cannot run on a worker now; None if it can."""
+    """Why a request cannot run on a worker now; None if it can.
+
+    :raises CodeFailed: if a function in ``requires`` fails.
+    """
     until = context.resting.get(request.id)
     if until is not None and until > now:
         text = f"Its last build was cut off; it is tried again at {clock_time(until)}"
         return WaitReason("retry", text)
-    reason = slot.why_not()
-    if reason is not None:
-        return reason
+    return slot.why_not(context.kin) or why_not_there(slot, context)
+
+
+def why_not_there(slot: WorkerSlot, context: MatchContext) -> WaitReason | None:
+    """Why a worker that takes builds cannot take one of a builder; None if it can.
+
+    :raises CodeFailed: if a function in ``requires`` fails.
+    """
     name = context.builder.name
     link = (slot.name, f"/workers/{slot.row.id}")
-    if name in slot.seats:
+    seat = slot.seats.get(name)
+    if seat is not None and not (seat.waits and seat in context.kin):
         return WaitReason("busy", f"{slot.name} is busy with {name}", (link,))
     if not slot.knows(name):
         return WaitReason("offline", f"{slot.name} is being told of {name}", (link,))
     requires = context.builder.config.requires
-    lacking = why_lacking(requires, facts_of(slot)) if requires else None
+    lacking = _lacking(requires, slot) if requires else None
     if lacking is not None:
         return WaitReason("capability", f"{slot.name} {lacking}", (link,))
     return why_locked(context.claims(slot), context.promises)
+
+
+def _lacking(requires: Mapping[str, Any], slot: WorkerSlot) -> str | None:
+    try:
+        return why_lacking(requires, facts_of(slot))
+    except Exception as error:
+        functions = [wanted for wanted in requires.values() if callable(wanted)]
+        raise failed("requires", functions[0] if functions else None, error) from error
 
 
 def why_locked(claims: Sequence[Claim], promises: Promises) -> WaitReason | None:

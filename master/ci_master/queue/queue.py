@@ -14,18 +14,21 @@ from ci_common.aio import spawn, to_deferred
 from ci_common.faults import Refused
 from ci_master.builds.builder import Builder
 from ci_master.builds.locks import LockTable
-from ci_master.data.model import Request, WaitReason
+from ci_master.data.model import Request
 from ci_master.queue import actions
 from ci_master.queue.backoff import Backoff
 from ci_master.queue.board import Board
 from ci_master.queue.children import Children
 from ci_master.queue.collapse import Collapser
+from ci_master.queue.line import key_of
 from ci_master.queue.matcher import Matcher, Start
 from ci_master.queue.reasons import Reasons
 from ci_master.queue.recovery import Recovery
 from ci_master.queue.runs import Runs, StartBuild
 from ci_master.queue.sweep import Sweep
+from ci_master.queue.usercode import Mistakes
 from ci_master.workers.registry import WorkerRegistry
+from ci_master.workers.seats import Seat
 from ci_master.workers.slot import WorkerSlot
 
 #: seconds between two passes over everything
@@ -63,20 +66,26 @@ class Queue(Service):
         self._master = master
         self._backoff = Backoff(clock, self._rested)
         self.board = Board()
-        self._matcher = Matcher(self.board, locks, clock, self._backoff.resting)
+        self.mistakes = Mistakes(clock, self._ask_again)
+        self._matcher = Matcher(self.board, locks, clock, self._backoff.resting, self.mistakes)
+        self._matcher.late = self._found_late
         self.runs = Runs(
             data, start_build, retry=self._retry, refused=self._refused, ended=self._ended
         )
-        self.collapser = Collapser(data, self.board, master)
-        self.reasons = Reasons(data, self.board, self._matcher, registry, clock)
-        self.reasons.is_held = lambda: self._held or self._draining
-        self.children = self.reasons.children = Children(data, self.cancel)
+        self.collapser = Collapser(data, self.board, master, clock, self.mistakes)
+        self.children = Children(data, self.cancel)
+        self.reasons = Reasons(self, data, self._matcher, registry, clock)
+        self.mistakes.changed = self.reasons.changed
         self._recovery = Recovery(
             data, active=lambda: self.runs.active.keys(), arrive=self._arrive_again
         )
         self.sweep = Sweep(clock, self._sweep, interval_s=SWEEP_S)
         self._dirty: dict[str, None] = {}
         self._dirty_slots: dict[WorkerSlot, None] = {}
+        #: requests to look at for which those that wait for them may lend their places
+        self._dirty_children: dict[int, Request] = {}
+        #: those looked at last that did not get one
+        self._stuck_children: dict[int, Request] = {}
         self._arrivals: dict[str, deque[Request]] = {}
         self._next_pass: IDelayedCall | None = None
         self._one_pass = DeferredLock()
@@ -93,11 +102,19 @@ class Queue(Service):
         self.collapser.default = getattr(config, "collapseRequests", None)
 
     def configure(self, builders: Mapping[str, Builder], config: Any = None) -> None:
-        """Take over the builders, and the settings if they are given."""
+        """Take over the builders, and the settings if they are given.
+
+        What the author's functions did wrong is forgotten: they are asked again.
+        """
+        self._matcher.forget()
+        self._arrange(builders, config)
+
+    def _arrange(self, builders: Mapping[str, Builder], config: Any = None) -> None:
         if config is not None:
             self._take_config(config)
         self.board.configure(builders, self._registry, self._may_start(), self.collapser.likeness)
         self._matcher.stuck &= builders.keys()
+        self._look_at_children(self._waiting_children())
         self._look_at(builders)
 
     def _may_start(self) -> Iterable[Request]:
@@ -130,7 +147,7 @@ class Queue(Service):
         ]
         self._undo = [one.stop for one in subscriptions]
         self._undo.append(self._registry.on_change(self._slot_changed))
-        self._undo.append(self._locks.on_change(lambda lock: self._look_at(self._matcher.stuck)))
+        self._undo.append(self._locks.on_change(self._lock_changed))
         self._held = False
         self.children.begin()
         self.sweep.startService()
@@ -155,17 +172,18 @@ class Queue(Service):
             self._next_pass.cancel()
             self._next_pass = None
         self._backoff.close()
+        self._matcher.forget()
         self.reasons.close()
 
     def hold(self) -> None:
         """Start no more builds but those that builds under way wait for, until :meth:`release`."""
         self._draining = True
-        self.configure(self.board.builders)
+        self._arrange(self.board.builders)
 
     def release(self) -> None:
         """Start builds again."""
         self._draining = False
-        self.configure(self.board.builders)
+        self._arrange(self.board.builders)
 
     def drain(self) -> Deferred[None]:
         """Start no more builds; fires when those under way have ended."""
@@ -213,8 +231,10 @@ class Queue(Service):
         if self._may_wait(request):
             name = self.board.add(request)
             if name is not None:
+                if request.waited_for:
+                    self._look_at_children([request])
                 self._look_at([name])
-        self.reasons.refresh_soon(request)
+        self.reasons.arrived(request)
 
     def _waits_again(self, key: Any, message: Mapping[str, Any]) -> None:
         request = self._data.requests.waiting.get(message["buildrequestid"])
@@ -225,19 +245,28 @@ class Queue(Service):
         request = self._data.requests.open.get(message["buildrequestid"])
         if request is not None and request.claimed:
             self.board.remove(request)
+            self._leaves(request.id)
 
     def _complete(self, key: Any, message: Mapping[str, Any]) -> None:
         request_id = message["buildrequestid"]
         self._backoff.forget(request_id)
+        self._leaves(request_id)
         self.board.remove_id(message["builderid"], request_id)
         self.children.parent_ended(request_id)
+
+    def _leaves(self, request_id: int) -> None:
+        """A request waits no more."""
+        self.mistakes.gone(request_id)
+        self._stuck_children.pop(request_id, None)
+        self.reasons.leaves(request_id)
 
     def _build_ended(self, key: Any, message: Mapping[str, Any]) -> None:
         """Where it was cut off, what it waited for is not begun without it."""
         for child in self.children.of(message["buildrequestid"]):
             if not child.claimed:
                 self.board.remove(child)
-                self.reasons.refresh_soon(child)
+                self.reasons.arrived(child)
+        self.reasons.changed()
 
     def _taken_over(self, key: Any, message: Mapping[str, Any]) -> None:
         """The next build of a request has asked for what an earlier one triggered."""
@@ -263,12 +292,27 @@ class Queue(Service):
 
     def _build_began(self, key: Any, message: Mapping[str, Any]) -> None:
         self.runs.build_began(message["buildrequestid"])
+        self.reasons.changed()
 
     def _slot_changed(self, slot: WorkerSlot, builder_name: str | None) -> None:
         names, opened = self.board.slot_changed(slot, builder_name)
         if opened:
             self._dirty_slots[slot] = None
+        for seat in slot.places.waiting:
+            for request in seat.requests:
+                self._look_at_children(self.children.waiting_below(request.id))
         self._look_at(names)
+        self.reasons.changed()
+
+    def _lock_changed(self, lock: Any) -> None:
+        self._look_at_children(list(self._stuck_children.values()))
+        self._look_at(self._matcher.stuck)
+        self.reasons.changed()
+
+    def _ask_again(self, builder_name: str | None) -> None:
+        """Functions that had failed may be asked again."""
+        self._look_at_children(list(self._stuck_children.values()))
+        self._look_at(self.board.builders if builder_name is None else [builder_name])
 
     def _rested(self, request_id: int) -> None:
         request = self._data.requests.waiting.get(request_id)
@@ -285,15 +329,39 @@ class Queue(Service):
 
     def _ended(self, start: Start) -> None:
         self._matcher.promises.withdraw(start.seat)
+        self._look_at_children(list(self._stuck_children.values()))
         self._look_at(self._matcher.stuck)
+
+    @property
+    def resting(self) -> Mapping[int, float]:
+        """Requests whose builds were cut off -> clock seconds of their next try."""
+        return self._backoff.resting
+
+    @property
+    def starts_nothing(self) -> bool:
+        """Whether no builds are started but those that others wait for, as the master stops."""
+        return self._held or self._draining
 
     # -- the pass
 
     def _look_at(self, names: Iterable[str]) -> None:
         """Look at these builders in the next turn of the reactor."""
         self._dirty.update(dict.fromkeys(names))
-        if (self._dirty or self._dirty_slots) and self._next_pass is None and self.running:
+        if self._is_dirty and self._next_pass is None and self.running:
             self._next_pass = self._clock.callLater(0, self._begin_pass)
+
+    def _look_at_children(self, requests: Iterable[Request]) -> None:
+        """Look in the next turn whether these requests get a place that is lent to them."""
+        for request in requests:
+            self._dirty_children[request.id] = request
+        self._look_at(())
+
+    def _waiting_children(self) -> list[Request]:
+        return [one for one in self._data.requests.waiting.values() if one.waited_for]
+
+    @property
+    def _is_dirty(self) -> bool:
+        return bool(self._dirty or self._dirty_slots or self._dirty_children)
 
     def _begin_pass(self) -> None:
         self._next_pass = None
@@ -302,10 +370,45 @@ class Queue(Service):
 
     async def _pass(self) -> None:
         async with self._one_pass:
-            while (self._dirty or self._dirty_slots) and self.running and not self._held:
+            while self._is_dirty and self.running and not self._held:
                 names, self._dirty = list(self._dirty), {}
                 slots, self._dirty_slots = list(self._dirty_slots), {}
                 self.runs.launch(await self._matcher.starts(names, slots))
+                if self._dirty_children:
+                    await self._start_children()
+
+    async def _start_children(self) -> None:
+        """Start what has no free worker at the places that those who wait for it lend."""
+        children, self._dirty_children = self._dirty_children, {}
+        for request in sorted(children.values(), key=key_of):
+            if not self.board.in_line(request):
+                self._stuck_children.pop(request.id, None)
+                continue
+            start = await self._matcher.lent(request, self.kin(request))
+            if start is not None:
+                self._stuck_children.pop(request.id, None)
+                self.runs.launch([start])
+            else:
+                self._stuck_children[request.id] = request
+
+    def kin(self, request: Request) -> list[Seat]:
+        """The seats of the builds that wait for a request: its parent's first."""
+        starts = (self.runs.active.get(parent.id) for parent in self.children.parents(request))
+        return [start.seat for start in starts if start is not None]
+
+    def _found_late(self, start: Start | None, key: str | int) -> None:
+        """The author's functions have answered at last."""
+        if start is not None:
+            if self.running and not self._held:
+                self.runs.launch([start])
+            else:
+                start.seat.slot.give_back(start.seat)
+                self._ended(start)
+        if isinstance(key, str):
+            self._look_at([key])
+        elif key in self._stuck_children:
+            self._look_at_children([self._stuck_children[key]])
+        self.reasons.changed()
 
     async def _sweep(self) -> None:
         """Find what no event has told, or will."""
@@ -317,6 +420,7 @@ class Queue(Service):
         for slot in list(self._registry):
             self._look_again(slot)
             await deferLater(self._clock, 0)  # a worker may have a thousand builders
+        self._look_at_children(self._waiting_children())
         self._look_at(self.board.builders)
 
     def _look_again(self, slot: WorkerSlot) -> None:
@@ -328,14 +432,3 @@ class Queue(Service):
         """Put a request that waits in line, should it not be there."""
         if not self.board.waits(request) and self._may_wait(request):
             self._arrive(request)
-        else:
-            self.reasons.refresh_soon(request)
-
-    # -- reasons
-
-    async def explain(self, request_id: int) -> WaitReason | None:
-        """Why a request waits; None if it does not, or nothing keeps it."""
-        request = self._data.requests.waiting.get(request_id)
-        if request is None:
-            return None
-        return await self.reasons.explain(request)

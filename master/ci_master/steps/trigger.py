@@ -223,7 +223,8 @@ class Trigger(BuildStep):
             self._let_go(triggered)
             return self._result(SUCCESS)
         self._wait(triggered).addBoth(self._over)
-        overall = await self._outcome
+        with self.build.slot.lending(self.build.request_rows):
+            overall = await self._outcome
         self.ended = True
         return self._result(overall)
 

@@ -1,7 +1,8 @@
 """One worker at run time: whether it is here, what it may do, and what it is doing."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from ci_master.workers.config import AbstractWorker
 from ci_master.workers.keepalive import Keepalive
 from ci_master.workers.presence import PresenceEffects, new_presence
 from ci_master.workers.quarantine import Quarantine
+from ci_master.workers.seats import Seat, Seats
 from ci_master.workers.session import Session
 
 #: Seconds after which a worker that could not take its list of builders is told it again.
@@ -25,19 +27,6 @@ LIST_RETRY_S = 30.0
 
 #: Seconds for which a worker may go on with a command that was given up.
 LEFT_S = 60.0
-
-
-@dataclass(eq=False, slots=True)
-class Seat:
-    """A place on a worker, taken for one build of one builder."""
-
-    slot: "WorkerSlot"
-    builder_name: str
-    requests: list[Any]
-    taken_at: float
-    #: commands of it that were given up, and that the worker may still run
-    left_behind: int = 0
-    given_back: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,8 +58,7 @@ class WorkerSlot:
         self._greeting: Session | None = None
         #: builder name -> directory on the worker
         self.builders: dict[str, str] = {}
-        #: builder name -> the seat of its build
-        self.seats: dict[str, Seat] = {}
+        self.places = Seats()
         #: the builds themselves, once they have begun; kept by whoever runs them
         self.running: set[Any] = set()
         #: counts what changed but for its seats: connection, builders, what people said of it
@@ -116,6 +104,11 @@ class WorkerSlot:
         return self.row.graceful
 
     @property
+    def seats(self) -> dict[str, Seat]:
+        """Builder name -> the seat of its build."""
+        return self.places.by_builder
+
+    @property
     def max_builds(self) -> int | None:
         """How many builds it may run at once; None = one of each builder."""
         return self.config.max_builds
@@ -128,7 +121,7 @@ class WorkerSlot:
     @property
     def full(self) -> bool:
         """Whether it runs as many builds as it may."""
-        return self.max_builds is not None and len(self.seats) >= self.max_builds
+        return self.max_builds is not None and self.places.used >= self.max_builds
 
     @property
     def open(self) -> bool:
@@ -147,13 +140,19 @@ class WorkerSlot:
         at = self.row.last_seen_at
         return f"last seen {clock_time(at)}" if at else "never seen"
 
-    def why_not(self) -> WaitReason | None:
-        """Why it takes no build at all just now; None if it does."""
+    def why_not(self, kin: Collection[Seat] = ()) -> WaitReason | None:
+        """Why it takes no build at all just now; None if it does.
+
+        :param kin: the seats of the builds that wait for the build in question: it may use their
+            places. Then it begins, too, where the worker is to leave once its builds have ended:
+            one of them needs this one.
+        """
         link = (self.name, f"/workers/{self.row.id}")
         if self.session is None:
             text = f"{self.name} is not online ({self.last_seen})"
             return WaitReason("offline", text, (link,))
-        if self.row.graceful:
+        lender = self.places.lender_among(kin) if kin else None
+        if self.row.graceful and lender is None:
             return WaitReason("stopping", f"{self.name} is shutting down", (link,))
         if self.row.paused:
             why = f': "{self.row.pause_reason}"' if self.row.pause_reason else ""
@@ -162,41 +161,68 @@ class WorkerSlot:
         if until is not None:
             text = f"{self.name} is quarantined until {clock_time(until)}, for its last build broke"
             return WaitReason("quarantined", text, (link,))
-        if self.full:
+        if self.full and lender is None:
             doing = ", ".join(sorted(self.seats))
             return WaitReason("busy", f"{self.name} is busy with {doing}", (link,))
         return None
 
     # -- seats
 
-    def take(self, builder_name: str, requests: list[Any]) -> Seat:
-        """Take the place for a build. The caller has seen that it is free."""
+    def take(self, builder_name: str, requests: list[Any], lender: Seat | None = None) -> Seat:
+        """Take a place for a build. The caller has seen that it is free.
+
+        :param lender: the seat whose place the build uses, see :meth:`lending`.
+        """
         seat = Seat(self, builder_name, requests, self._context.clock.seconds())
-        self.seats[builder_name] = seat
+        self.places.add(seat, lender)
         return seat
+
+    @contextmanager
+    def lending(self, requests: Collection[Any]) -> Iterator[None]:
+        """For as long as this holds, the build of these requests does nothing but wait for others.
+
+        Those may use its place meanwhile, and its builder's place on this worker.
+        """
+        seat = self.places.of(requests)
+        if seat is None:
+            yield
+            return
+        self._wait(seat, 1)
+        try:
+            yield
+        finally:
+            if seat in self.places:
+                self._wait(seat, -1)
+
+    def _wait(self, seat: Seat, change: int) -> None:
+        self.places.wait(seat, change)
+        self._context.changed(self, None)
 
     def give_back(self, seat: Seat) -> None:
         """The build has ended, or never began. Harmless the second time."""
-        if self.seats.get(seat.builder_name) is not seat:
+        if seat not in self.places:
             return
         if seat.left_behind:
             seat.given_back = True  # free when the worker has ended what was given up
             self._wait_for_the_left()
             return
         was_full = self.full
-        del self.seats[seat.builder_name]
+        self.places.remove(seat)
         if self._builders_told is not None and self._builders_wanted() != self._builders_told:
             self._tell_builders()  # its builder was taken away, or moved, under the build
         if self.row.graceful and not self.seats:
             self._leave()
         self._context.changed(self, None if was_full else seat.builder_name)
 
-    def leave_behind(self, builder_name: str, over: Deferred[None]) -> None:
+    def leave_behind(
+        self, builder_name: str, over: Deferred[None], requests: Collection[Any] = ()
+    ) -> None:
         """A command was given up that the worker may still run: nothing else may take its place.
 
         :param over: fires when it has ended, or the connection is lost.
+        :param requests: those of the build, which tell it from another one of its builder.
         """
-        seat = self.seats.get(builder_name)
+        seat = self.places.of(requests) or self.seats.get(builder_name)
         if seat is not None:
             seat.left_behind += 1
             over.addBoth(self._left_has_ended, seat)
@@ -213,10 +239,10 @@ class WorkerSlot:
     def _end_the_left(self) -> None:
         """What is left behind does not end: end it with the connection, once that harms nobody."""
         self._left_timer = None
-        left = [seat for seat in self.seats.values() if seat.given_back]
+        left = [seat for seat in self.places if seat.given_back]
         if not left or self.session is None:
             return
-        if len(left) < len(self.seats):
+        if len(left) < len(self.places):
             self._wait_for_the_left()
             return
         self.log.warn(

@@ -52,6 +52,7 @@ class FakeBuild:
         self.stopped: str | None = None
         self.lost = False
         self.claims: Any = None
+        self.lending: Any = None
 
     @property
     def lock_description(self) -> str:
@@ -63,6 +64,8 @@ class FakeBuild:
         self.row = data.builds.start(self.builder.builderid, self.request_rows[0], self.slot.row.id)
         data.builds.announce(self.row)
         results = await self.done
+        if self.lending is not None:
+            self.lending.__exit__(None, None, None)
         self.slot.running.discard(self)
         data.builds.finish(self.row, results)
         self.desk.builds.remove(self)
@@ -75,6 +78,18 @@ class FakeBuild:
     def stop(self, reason: str) -> None:
         self.stopped = reason
         self.done.callback(CANCELLED)
+
+    def lend(self) -> None:
+        """Wait for other builds from now on, as a Trigger step does."""
+        self.lending = self.slot.lending(self.request_rows)
+        self.lending.__enter__()
+        self.desk.turn()
+
+    def go_on(self) -> None:
+        """Wait no more."""
+        self.lending.__exit__(None, None, None)
+        self.lending = None
+        self.desk.turn()
 
     def lose_worker(self) -> None:
         self.lost = True
@@ -175,5 +190,5 @@ class Desk:
 
     def why(self, request: Request) -> tuple[str, str] | None:
         """Kind and text of the reason why a request waits."""
-        reason = now(self.queue.explain(request.id))
-        return (reason.kind, reason.text) if reason else None
+        reason = self.queue.reasons.explain(request.id)
+        return (reason.kind, reason.said(self.clock.seconds())) if reason else None

@@ -386,8 +386,10 @@ def test_busy_workers_say_when_the_first_is_expected_free(make: Any) -> None:
     desk.ask("a")
     desk.clock.advance(20)
     request = desk.ask("a")
-    text = "1 of 1 workers is busy; first is expected free in about 40 s (w, a #2)"
-    assert desk.why(request) == ("busy", text)
+    text = "w is busy with a #2; it runs one build of a builder at a time"
+    assert desk.why(request) == ("busy", f"{text}; it is expected free in 40 s")
+    desk.clock.advance(45)
+    assert desk.why(request) == ("busy", f"{text}; it was expected free 5 s ago")
 
 
 def test_reasons_are_told_once_without_being_asked_for(make: Any) -> None:
@@ -400,6 +402,63 @@ def test_reasons_are_told_once_without_being_asked_for(make: Any) -> None:
     assert request.waits is not None
     desk.clock.advance(60)
     assert len(told) == 1
+
+
+def test_what_changes_the_reason_is_told_within_a_second_and_nothing_else_is(make: Any) -> None:
+    lock = MasterLock("db")
+    desk = make({"a": {"locks": [lock.access("exclusive")]}, "b": {}}, {"w": {}})
+    real = desk.locks.real(lock)
+    first, second = "first", "second"
+    real.claim(first, lock.access("exclusive"))
+    told: list[Any] = []
+    desk.data.bus.subscribe(("builders", None, "waits"), lambda key, m: told.append(m["waits"]))
+    for _ in range(50):
+        desk.ask("a", turn=False)
+    desk.clock.advance(1)
+    assert [one["kind"] for one in told] == ["offline"]
+    desk.attach()
+    desk.clock.advance(1)
+    assert told[-1]["text"] == 'Waits for lock "db" (1 of 1 held by first)' and len(told) == 2
+    real.release(first, lock.access("exclusive"))
+    real.claim(second, lock.access("exclusive"))
+    desk.clock.advance(1)
+    assert told[-1]["text"] == 'Waits for lock "db" (1 of 1 held by second)' and len(told) == 3
+    desk.ask("b")
+    desk.builds[0].end()
+    desk.clock.advance(60)
+    assert len(told) == 3
+    real.release(second, lock.access("exclusive"))
+
+
+def test_the_reason_of_an_answer_is_that_of_its_moment(make: Any) -> None:
+    lock = MasterLock("db")
+    desk = make({"a": {"locks": [lock.access("exclusive")]}}, {"w": {}})
+    desk.attach()
+    real = desk.locks.real(lock)
+    real.claim("first", lock.access("exclusive"))
+    request = desk.ask("a")
+    real.release("first", lock.access("exclusive"))
+    real.claim("second", lock.access("exclusive"))
+    reason = now(desk.data.requests.reasons()).of(request)
+    assert reason is not None and "held by second" in reason.text
+    real.release("second", lock.access("exclusive"))
+
+
+def test_the_words_fit_workers_of_several_builds(make: Any) -> None:
+    two = {"max_builds": 2}
+    desk = make({name: {} for name in "abcde"}, {"v": two, "w": two})
+    desk.attach()
+    for name in "abcd":
+        desk.ask(name)
+    request = desk.ask("e")
+    text = "2 of 2 workers are busy (4 builds, as many as they may run at once)"
+    assert desk.why(request) == ("busy", text)
+    alone = make({"a": {}, "b": {}, "c": {"workernames": ["w"]}}, {"w": two})
+    alone.attach()
+    alone.ask("a")
+    alone.ask("b")
+    text = "w is busy with 2 builds, as many as it may run at once"
+    assert alone.why(alone.ask("c")) == ("busy", text)
 
 
 def test_interpolated_properties_do_not_matter_to_plain_locks(make: Any) -> None:

@@ -93,6 +93,17 @@ def progress(context: Context, started_at: float, usual_s: float | None) -> Mark
     ).format(int(started_at), int(usual_s), min(99, int(100 * past / usual_s)), left(past, usual_s))
 
 
+@pass_context
+def expected(context: Context, end: Any) -> Markup:
+    """When what a request waits for is expected to end, as the end of its sentence."""
+    if end is None:
+        return Markup("")
+    which, who = ("first", f" ({end.who})") if end.who else ("it", "")
+    return Markup('; {} <span data-until="{}">{}</span>{}').format(
+        which, int(end.at), end.tells(context["now"]), who
+    )
+
+
 def left(past_s: float, usual_s: float) -> str:
     """``12 s left``, or by how much it is over."""
     if past_s <= usual_s:
@@ -162,6 +173,7 @@ GLOBALS: dict[str, Any] = {
     "ago": ago,
     "dur": dur,
     "elapsed": elapsed,
+    "expected": expected,
     "progress": progress,
     "short": short,
     "initials": initials,

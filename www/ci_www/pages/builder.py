@@ -33,6 +33,7 @@ class BuilderView:
     older: str
     newest: str
     description: Any
+    faults: list[str]  # what is wrong with functions of the configuration
     last: str = ""
 
 
@@ -70,6 +71,7 @@ def builder_view(
         older=here(before=str(lines[-1].number)) if len(lines) == PAGE_SIZE else "",
         newest=here() if before is not None else "",
         description=None,
+        faults=[one.text for one in farm.reasons.faults if one.builderid in (None, builder.id)],
     )
 
 
@@ -95,7 +97,7 @@ async def builder(ask: Ask, name: str) -> Page:
     data = ask.data
     seq = data.bus.seq
     row = find_builder(data, name)
-    farm = Farm(data)
+    farm = Farm(data, await data.requests.reasons([row.id]))
     here = farm.builder(row)
     result, branch, worker = ask.arg("result"), ask.arg("branch"), ask.arg("worker")
     worker_row = data.workers.by_name.get(worker)
@@ -130,6 +132,7 @@ async def builder(ask: Ask, name: str) -> Page:
         topics=(
             f"builders/{row.id}/builds/*/*",
             f"builders/{row.id}/buildrequests/*/*",
+            f"builders/{row.id}/waits",
             "workers/*/*",
         ),
         seq=seq,

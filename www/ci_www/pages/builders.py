@@ -176,7 +176,8 @@ async def builders(ask: Ask) -> Page:
     seq = data.bus.seq
     projects = getattr(data, "projects", None)
     names = {row.id: row.name for row in projects.by_id.values()} if projects else {}
-    farm, wanted, start = Farm(data), Filter.from_args(ask.args), ask.number("from") or 0
+    farm = Farm(data, await data.requests.reasons())
+    wanted, start = Filter.from_args(ask.args), ask.number("from") or 0
 
     def work() -> tuple[list[BuilderNow], BuildersView]:
         found = farm.builders()

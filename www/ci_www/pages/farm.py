@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
+from ci_master.data.waits import WaitReasons
 from ci_www.pages import urls
 from ci_www.pages.words import BROKEN, Kind, Mark, kind_of, mark_of
+
+_NO_REASONS = WaitReasons()
 
 
 @dataclass(slots=True)
@@ -115,9 +118,13 @@ class Farm:
 
     Made in the reactor, at little cost; from then on it holds its own copies, so what is made
     of it may be made in a thread.
+
+    :param reasons: why requests wait, a :class:`ci_master.data.waits.WaitReasons`; pages that
+        show waiting requests give those of this moment.
     """
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: Any, reasons: Any = _NO_REASONS) -> None:
+        self.reasons = reasons
         self._rows: dict[int, Any] = dict(data.builders.by_id)
         self._worker_rows: dict[int, Any] = dict(data.workers.by_id)
         self._builds: list[Any] = list(data.builds.running.values())
@@ -214,9 +221,13 @@ class Farm:
             median_s=summary.median_s,
             running=[self.running_build(one) for one in self._running.get(row.id, ())],
             waiting=len(waiting),
-            waits=first.waits.text if first is not None and first.waits else "",
+            waits=self._why(first),
             workers=sorted(map(self.worker_now, workers), key=lambda worker: worker.name),
         )
+
+    def _why(self, request: Any) -> str:
+        waits = self.reasons.of(request) if request is not None else None
+        return waits.text if waits is not None else ""
 
     def builders(self) -> list[BuilderNow]:
         """All builders, by name."""

@@ -93,6 +93,18 @@ def troubles(builders: Iterable[BuilderNow], workers: Iterable[Any]) -> list[Tro
     return found
 
 
+def broken_functions(farm: Farm) -> list[Trouble]:
+    """What is wrong with functions of the configuration that choose what is built."""
+    found = []
+    for fault in farm.reasons.faults:
+        of_all = fault.builderid is None
+        name = fault.what if of_all else farm.builder_name(fault.builderid)
+        url = "/queue" if of_all else urls.builder(farm.segment(fault.builderid))
+        mark = Mark("exception", "configuration")
+        found.append(Trouble(mark, name, url, fault.text, at=int(fault.since)))
+    return found
+
+
 def home_view(
     farm: Farm, builders: list[BuilderNow], workers: list[Any], waiting: list[Any], recent: Any
 ) -> HomeView:
@@ -114,13 +126,13 @@ def home_view(
     ]
     return HomeView(
         counts=counts,
-        trouble=troubles(active, workers),
+        trouble=[*broken_functions(farm), *troubles(active, workers)],
         running=running,
         recent=[_finished(farm, line) for line in recent],
         all_builders=len(active),
         warned=kinds.count("warnings"),
         waiting=len(waiting),
-        waits=wait_counts(waiting)[:4],
+        waits=wait_counts(farm, waiting)[:4],
     )
 
 
@@ -145,7 +157,7 @@ async def home(ask: Ask) -> Page:
     data = ask.data
     seq = data.bus.seq
     recent = await ask.views.recent_builds(16)
-    farm = Farm(data)
+    farm = Farm(data, await data.requests.reasons())
     workers, waiting = list(data.workers.by_id.values()), list(data.requests.waiting.values())
 
     def work() -> tuple[list[BuilderNow], HomeView]:
@@ -160,6 +172,6 @@ async def home(ask: Ask) -> Page:
         view,
         kind=worst_kind(builders),
         nav="home",
-        topics=("builds/*/*", "buildrequests/*/*", "workers/*/*", "builders/*/*"),
+        topics=("builds/*/*", "buildrequests/*/*", "workers/*/*", "builders/*/*", "faults/changed"),
         seq=seq,
     )

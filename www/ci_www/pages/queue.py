@@ -49,13 +49,13 @@ def queue_view(
     :param builder: only requests of this builder (its segment in URLs).
     :param reason: only requests that wait for this reason.
     """
-    counts = wait_counts(waiting)
+    counts = wait_counts(farm, waiting)
     found: list[tuple[int, Any]] = list(enumerate(in_order(waiting), 1))
     if builder:
         ids = {id for id in farm.waiting if farm.segment(id) == builder}
         found = [one for one in found if one[1].builderid in ids]
     if reason:
-        found = [one for one in found if why_of(one[1]) == reason]
+        found = [one for one in found if why_of(farm, one[1]) == reason]
     reasons = [
         (text, count, urls.with_query("/queue", reason=None if text == reason else text))
         for text, count in counts[:MOST_REASONS]
@@ -92,7 +92,8 @@ async def queue(ask: Ask) -> Page:
     """``/queue``"""
     data = ask.data
     seq = data.bus.seq
-    farm, waiting = Farm(data), list(data.requests.waiting.values())
+    farm = Farm(data, await data.requests.reasons())
+    waiting = list(data.requests.waiting.values())
     view = await ask.parts.in_thread(
         lambda: queue_view(
             farm,
@@ -111,7 +112,7 @@ async def queue(ask: Ask) -> Page:
         kind="waiting" if view.total else "success",
         nav="queue",
         modules=("ask.mjs",),
-        topics=("buildrequests/*/*", "workers/*/*"),
+        topics=("buildrequests/*/*", "builders/*/waits"),
         seq=seq,
     )
 
@@ -225,8 +226,8 @@ async def request(ask: Ask, requestid: str) -> Page | Redirect:
     buildset = await ask.views.request(number)
     if buildset is None:
         raise NotThere(f"There is no build request {number}.", [("the queue", "/queue")])
-    farm = Farm(data)
     waiting = data.requests.waiting.get(number)
+    farm = Farm(data, await data.requests.reasons([waiting.builderid] if waiting else []))
     view = request_view(farm, number, buildset, waiting, now=ask.now)
     if view.build is not None and ask.arg("redirect_to_build") in ("true", "1"):
         return Redirect(view.build.build_url, 302)
@@ -237,7 +238,11 @@ async def request(ask: Ask, requestid: str) -> Page | Redirect:
         kind=view.mark.kind,
         nav="queue",
         modules=("ask.mjs",),
-        topics=(f"buildrequests/{number}/*", f"builders/{view.builderid}/builds/*/new"),
+        topics=(
+            f"buildrequests/{number}/*",
+            f"builders/{view.builderid}/builds/*/new",
+            f"builders/{view.builderid}/waits",
+        ),
         seq=seq,
     )
 

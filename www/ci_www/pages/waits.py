@@ -12,14 +12,15 @@ from ci_www.pages.farm import Farm, owner_text
 NOT_LOOKED_AT = "The queue has not looked at it yet"
 
 
-def why_of(request: Any) -> str:
-    """Why a request waits, as a sentence."""
-    return request.waits.text if request.waits else NOT_LOOKED_AT
+def why_of(farm: Farm, request: Any) -> str:
+    """Why a request waits, as a sentence that is the same as long as the reason is."""
+    waits = farm.reasons.of(request)
+    return waits.text if waits else NOT_LOOKED_AT
 
 
-def wait_counts(waiting: Iterable[Any]) -> list[tuple[str, int]]:
+def wait_counts(farm: Farm, waiting: Iterable[Any]) -> list[tuple[str, int]]:
     """How many requests wait for the same reason, most first."""
-    counts = Counter(map(why_of, waiting))
+    counts = Counter(why_of(farm, request) for request in waiting)
     return counts.most_common()
 
 
@@ -40,6 +41,7 @@ class WaitingRow:
     since: int
     kind: str  # of the wait
     why: str
+    expected: Any  # ci_master.data.waits.Expected: the end of what it waits for; None if unknown
     links: list[tuple[str, str]]
     age_s: int
     position: int = 0
@@ -49,7 +51,7 @@ def waiting_row(farm: Farm, request: Any, *, now: float, position: int = 0) -> W
     """Make the row of a request."""
     buildset = request.buildset
     stamp = buildset.sourcestamps[0] if buildset.sourcestamps else {}
-    waits = request.waits
+    waits = farm.reasons.of(request)
     return WaitingRow(
         id=request.id,
         url=urls.request(request.id),
@@ -64,6 +66,7 @@ def waiting_row(farm: Farm, request: Any, *, now: float, position: int = 0) -> W
         since=request.submitted_at,
         kind=waits.kind if waits else "",
         why=waits.text if waits else NOT_LOOKED_AT,
+        expected=waits.expected if waits else None,
         links=[(label, url) for label, url in waits.links if urls.web_link(url)] if waits else [],
         age_s=max(0, int(now) - request.submitted_at),
         position=position,

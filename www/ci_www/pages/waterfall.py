@@ -344,7 +344,7 @@ async def waterfall(ask: Ask) -> Page:
     data = ask.data
     seq = data.bus.seq
     wanted = wanted_from(ask.args, ask.now)
-    farm = Farm(data)
+    farm = Farm(data, await data.requests.reasons())
     builders = await ask.parts.in_thread(farm.builders)
     names = {row.id: row.name for row in data.projects.by_id.values()}
     chosen = choose_builders(builders, wanted, names)

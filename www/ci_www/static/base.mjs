@@ -54,6 +54,10 @@ function tick() {
     el.firstElementChild.value = Math.min(99, Math.floor((100 * past) / usual));
     el.lastElementChild.textContent = past <= usual ? `${duration(usual - past)} left` : `${duration(past - usual)} over`;
   }
+  for (const el of $$("[data-until]")) {
+    const left = el.dataset.until - now;
+    el.textContent = left >= 0 ? `is expected free in ${duration(left)}` : `was expected free ${duration(-left)} ago`;
+  }
   for (const el of $$("time.ago")) {
     const apart = now - Date.parse(el.dateTime) / 1000;
     el.textContent = Math.abs(apart) < 2 ? "now" : apart > 0 ? `${rough(apart)} ago` : `in ${rough(-apart)}`;
