@@ -6,10 +6,18 @@ import pytest
 from sqlalchemy import Connection, event
 
 from ci_common.results import FAILURE, SKIPPED, SUCCESS
+from ci_common.revisions import built
 from ci_master.data.builders import BuilderSpec
 from ci_master.data.model import BuildRow
 from ci_master.queue.actions import rebuild_build
-from ci_master.storage import build_changes, changes, reads_builds, views_changes
+from ci_master.storage import (
+    build_changes,
+    changes,
+    reads_builds,
+    views_builds,
+    views_changes,
+    views_requests,
+)
 from ci_master.storage.reads_page import Page
 from tests.storage.harness import Desk
 
@@ -129,6 +137,77 @@ def test_a_change_that_was_built_with_others_shows_what_became_of_it(desk: Desk)
         (stamps[0], request, SUCCESS),
         (stamps[1], request, SUCCESS),
     ]
+
+
+def test_the_page_of_a_change_lists_every_build_that_was_built_with_it(desk: Desk) -> None:
+    ids = [change(desk, f"r{number}") for number in range(3)]
+    collapsed, taker = ask(desk, ids[0]), ask(desk, *ids[1:])
+    desk.data.requests.complete([collapsed], SKIPPED, collapsed_into=taker)
+    build(desk, taker, FAILURE)
+    again = ask(desk, *ids[1:])
+    build(desk, again)
+    for changeid in ids:
+        found = desk.run(
+            desk.store.read(lambda tx, one=changeid: views_changes.verdicts_of_change(tx, one))
+        )
+        wanted = [(taker, FAILURE), (again, SUCCESS)]
+        assert [(one.requestid, one.results) for one in found] == wanted[: 1 + (changeid != ids[0])]
+        assert all(one.number is not None for one in found)
+
+
+def test_a_change_without_a_revision_does_not_show_builds_of_others(desk: Desk) -> None:
+    ids = [change(desk, None) for _ in range(2)]  # they share one source stamp
+    requests = [ask(desk, one) for one in ids]
+    for changeid, request in zip(ids, requests, strict=True):
+        found = desk.run(
+            desk.store.read(lambda tx, one=changeid: views_changes.verdicts_of_change(tx, one))
+        )
+        assert [one.requestid for one in found] == [request]
+
+
+@pytest.mark.parametrize(
+    ("value", "revision"),
+    [
+        ("abc", "abc"),
+        ({"": "abc"}, "abc"),
+        (42, "42"),
+        (None, None),
+        ({"lib": "x"}, None),
+        ("", None),
+    ],
+)
+def test_a_forced_build_says_what_it_has_built(desk: Desk, value: Any, revision: Any) -> None:
+    request = desk.data.requests.open[ask(desk, stamps=[{"codebase": "", "branch": "main"}])]
+    row = desk.data.builds.start(request.builderid, request, None)
+    told: list[Any] = []
+    desk.data.bus.subscribe(("builds", str(row.id), "update"), lambda key, m: told.append(m))
+    desk.data.builds.set_properties(row, {"got_revision": (value, "Git")})
+    desk.settle()
+    assert len(told) == (value not in (None, ""))
+
+    def shown(tx: Any) -> list[Any]:
+        line = views_builds.find(tx, row.builderid, row.number)
+        detail = views_builds.detail(tx, row.builderid, row.number)
+        request_line = views_requests.buildset(tx, request.buildset.id).requests[0]
+        return [
+            line.stamps[0].revision,
+            detail.build.stamps[0].revision,
+            built(request_line.got_revision, "", None),
+            built(row.got_revision, "", None),
+        ]
+
+    assert desk.run(desk.store.read(shown)) == [revision] * 4
+
+
+def test_a_build_of_a_revision_that_was_asked_for_says_that_one(desk: Desk) -> None:
+    stamps = [{"codebase": "", "revision": "v1"}, {"codebase": "lib"}]
+    request = desk.data.requests.open[ask(desk, stamps=stamps)]
+    row = desk.data.builds.start(request.builderid, request, None)
+    got = {"": "1111", "lib": "2222"}
+    desk.data.builds.set_properties(row, {"got_revision": (got, "Git")})
+    desk.settle()
+    line = desk.run(desk.store.read(lambda tx: views_builds.find(tx, row.builderid, row.number)))
+    assert sorted(one.revision for one in line.stamps) == ["2222", "v1"]
 
 
 def test_changes_without_revisions_are_told_apart(desk: Desk) -> None:

@@ -22,6 +22,7 @@ from ci_master.storage.migrations.versions import (
     v0005_outbox,
     v0006_failures,
     v0009_acts,
+    v0010_got_revision,
 )
 from ci_master.storage.schema import SCHEMA_VERSION, metadata
 
@@ -43,6 +44,7 @@ def test_the_migrations_lead_to_the_tables(database_url: str, basedir: str) -> N
             v0005_outbox.upgrade()
             v0006_failures.upgrade()
             v0009_acts.upgrade()
+            v0010_got_revision.upgrade()
         assert compare_metadata(context, metadata) == []
     engine.dispose()
 
@@ -93,6 +95,14 @@ def test_a_database_of_the_first_release_is_upgraded_with_what_is_in_it(
             " VALUES (3, 'why', 5, false, '{}')",
             "INSERT INTO buildrequests (id, buildsetid, builderid, priority, submitted_at,"
             " waited_for, complete, results) VALUES (4, 3, 1, 0, 5, false, false, -1)",
+            *(
+                "INSERT INTO builds (id, number, builderid, buildrequestid, masterid, started_at,"
+                f" locks_duration_s, state_string) VALUES ({id}, {id}, 1, 4, 7, 5, 0, '')"
+                for id in (1, 2, 3)
+            ),
+            'INSERT INTO build_properties VALUES (1, \'{"got_revision": ["abc", "Git"]}\')',
+            'INSERT INTO build_properties VALUES (2, \'{"x": ["got_revision", "Git"]}\')',
+            "INSERT INTO build_properties VALUES (3, '{}')",
         ):
             connection.execute(text(statement))
     with pytest.raises(DatabaseUnusable, match="upgrade-master"):
@@ -104,6 +114,8 @@ def test_a_database_of_the_first_release_is_upgraded_with_what_is_in_it(
         assert connection.execute(text("SELECT id, name FROM masters")).all() == [(7, "host:/srv")]
         query = text("SELECT id, buildsetid, collapsed_into FROM buildrequests")
         assert connection.execute(query).all() == [(4, 3, None)]
+        query = text("SELECT id, got_revision FROM builds ORDER BY id")
+        assert connection.execute(query).all() == [(1, '{"":"abc"}'), (2, ""), (3, "")]
     engine.dispose()
 
 
@@ -155,7 +167,7 @@ def test_a_missing_file_says_how_to_make_it(basedir: str) -> None:
 
 
 def test_the_version_is_that_of_the_last_migration() -> None:
-    assert v0009_acts.revision == SCHEMA_VERSION
+    assert v0010_got_revision.revision == SCHEMA_VERSION
 
 
 def _set_version(url: str, basedir: str, version: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from ci_common.links import harmless
+from ci_common.revisions import got_revisions, to_text
 from ci_master.data.builders import Builders
 from ci_master.data.conclusion import conclude
 from ci_master.data.context import Context
@@ -89,6 +90,11 @@ class Builds:
         text = json.dumps(properties_as_json(properties), separators=(",", ":"))
         act = self._context.transaction("properties", build.group)
         act.update(schema.build_properties, build.id, {"properties_json": text})
+        got = got_revisions(properties.get("got_revision", (None,))[0])
+        if got != build.got_revision:
+            build.got_revision = got
+            act.update(schema.builds, build.id, {"got_revision": to_text(build.got_revision)})
+            self._tell(act, build, "update")
         act.tell(
             lambda: properties_as_json(changed), ("builds", str(build.id), "properties", "update")
         )

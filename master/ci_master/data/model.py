@@ -452,6 +452,8 @@ class BuildRow:
     failure: str = ""
     failed_step: int | None = None
     properties: PropertyDict = field(default_factory=dict)
+    #: codebase -> the revision that it has built, once that is known
+    got_revision: dict[str, str] = field(default_factory=dict)
     steps: list[StepRow] = field(default_factory=list)
     #: REST dicts of the changes that it was asked for, while it runs.
     asked_changes: list[dict[str, Any]] = field(default_factory=list)

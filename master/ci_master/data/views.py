@@ -255,7 +255,7 @@ class Views:
 
         def work(tx: Connection) -> tuple[ChangeLine, list[Verdict]] | None:
             change = _changes.get(tx, changeid)
-            return (change, _changes.verdicts(tx, [change.stampid])) if change else None
+            return (change, _changes.verdicts_of_change(tx, changeid)) if change else None
 
         return await self._read(work)
 

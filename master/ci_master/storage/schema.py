@@ -392,6 +392,8 @@ builds = Table(
     # What failed, in one line (ci_common.failures), and the number of the step that did.
     Column("failure", Text, nullable=False, default="", server_default=""),
     Column("failed_step", Integer),
+    # What it has built, by codebase: see ci_common.revisions.
+    Column("got_revision", Text, nullable=False, default="", server_default=""),
     UniqueConstraint("builderid", "number", name="builds_of_builder"),
     Index("builds_of_request", "buildrequestid"),
     Index("builds_of_worker", "workerid", "id"),
@@ -557,4 +559,4 @@ reporters = Table(
 )
 
 #: The migration that brings a database to these tables.
-SCHEMA_VERSION = "0009"
+SCHEMA_VERSION = "0010"

@@ -4,14 +4,15 @@ Each function costs a fixed number of statements, whatever the number of rows.
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.engine import Connection, Row
 
 from ci_common.failures import StepFailure
+from ci_common.revisions import built, from_text
 from ci_master.storage.schema import (
     build_properties,
     buildrequests,
@@ -75,6 +76,7 @@ class BuildLine:
     failure: str = ""  # what failed, in one line
     failed_step: int | None = None  # number of the step that did
     failing: StepFailure | None = None
+    got_revision: dict[str, str] = field(default_factory=dict)  # codebase -> what it has built
 
 
 @dataclass(slots=True)
@@ -168,6 +170,7 @@ def build_line(row: Row[Any]) -> BuildLine:
         locks_duration_s=m[builds.c.locks_duration_s],
         failure=m[builds.c.failure],
         failed_step=m[builds.c.failed_step],
+        got_revision=from_text(m[builds.c.got_revision]),
     )
 
 
@@ -231,6 +234,13 @@ def stamps_of(
     return found
 
 
+def as_built(stamps: list[StampLine], got: Mapping[str, str]) -> list[StampLine]:
+    """The sources of a build: where the newest revision was asked for, the one that was found."""
+    if not got:
+        return stamps
+    return [replace(stamp, revision=built(got, stamp.codebase, stamp.revision)) for stamp in stamps]
+
+
 def subject_of(comments: str) -> str:
     """The first line that says something."""
     return next((line.strip() for line in comments.splitlines() if line.strip()), "")
@@ -266,7 +276,7 @@ def with_context(tx: Connection, lines: list[BuildLine]) -> list[BuildLine]:
     """Fill in source stamps and failing steps. Three statements."""
     stamps = stamps_of(tx, (line.buildsetid for line in lines))
     for line in lines:
-        line.stamps = stamps.get(line.buildsetid, [])
+        line.stamps = as_built(stamps.get(line.buildsetid, []), line.got_revision)
     add_failing_steps(tx, lines)
     return lines
 
@@ -427,7 +437,7 @@ def detail(tx: Connection, builderid: int, number: int) -> BuildDetail | None:
         return None
     line = build_line(row)
     stamps = stamps_of(tx, [line.buildsetid], with_changes=False)
-    line.stamps = stamps.get(line.buildsetid, [])
+    line.stamps = as_built(stamps.get(line.buildsetid, []), line.got_revision)
     lines = steps_of(tx, line.id)
     failed = [step for step in lines if step.results in FAILED]
     failed.sort(key=lambda step: step.number != line.failed_step)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import or_, select, union
+from sqlalchemy import exists, or_, select, union
 from sqlalchemy.engine import Connection, Row
 
 from ci_master.storage.schema import (
@@ -161,9 +161,51 @@ def verdicts(tx: Connection, stamp_ids: Iterable[int], *, limit: int = 2000) -> 
         .join(buildset_changes, buildset_changes.c.changeid == changes.c.id)
         .where(changes.c.sourcestampid.in_(ids)),
     ).subquery("places")
+    return _verdicts(tx, places, limit)
+
+
+def verdicts_of_change(tx: Connection, changeid: int, *, limit: int = 2000) -> list[Verdict]:
+    """What became of one change: every request that was made because of it, and of a build of its
+    revision; oldest first. One statement.
+    """
+    mine = changes.c.id == changeid
+    # A stamp without a revision is shared by all changes that have none: it tells nothing where
+    # the changes of a buildset are recorded.
+    recorded = exists().where(buildset_changes.c.buildsetid == buildset_sourcestamps.c.buildsetid)
+    by_stamp = mine & or_(changes.c.revision.is_not(None), ~recorded)
+    places = union(
+        select(changes.c.sourcestampid, buildset_sourcestamps.c.buildsetid)
+        .join(
+            buildset_sourcestamps,
+            buildset_sourcestamps.c.sourcestampid == changes.c.sourcestampid,
+        )
+        .where(by_stamp),
+        select(changes.c.sourcestampid, buildset_changes.c.buildsetid)
+        .join(buildset_changes, buildset_changes.c.changeid == changes.c.id)
+        .where(mine),
+    ).subquery("places")
+    return _verdicts(tx, places, limit)
+
+
+def _verdicts(tx: Connection, places: Any, limit: int) -> list[Verdict]:
+    """What became of buildsets: of a request that was collapsed, what became of its taker.
+
+    :param places: (sourcestampid, buildsetid) of what is asked about.
+    """
+    meant = (
+        select(places.c.sourcestampid, buildrequests.c.id, buildrequests.c.collapsed_into)
+        .select_from(places.join(buildrequests, buildrequests.c.buildsetid == places.c.buildsetid))
+        .cte("meant", recursive=True)
+    )
+    taker = buildrequests.alias("taker")
+    meant = meant.union(
+        select(meant.c.sourcestampid, taker.c.id, taker.c.collapsed_into).select_from(
+            meant.join(taker, taker.c.id == meant.c.collapsed_into)
+        )
+    )
     query = (
         select(
-            places.c.sourcestampid,
+            meant.c.sourcestampid,
             buildrequests.c.builderid,
             buildrequests.c.id,
             builds.c.number,
@@ -172,11 +214,12 @@ def verdicts(tx: Connection, stamp_ids: Iterable[int], *, limit: int = 2000) -> 
             buildsets.c.reason,
         )
         .select_from(
-            places.join(buildsets, buildsets.c.id == places.c.buildsetid)
-            .join(buildrequests, buildrequests.c.buildsetid == buildsets.c.id)
+            meant.join(buildrequests, buildrequests.c.id == meant.c.id)
+            .join(buildsets, buildsets.c.id == buildrequests.c.buildsetid)
             .outerjoin(builds, builds.c.buildrequestid == buildrequests.c.id)
         )
-        .order_by(buildrequests.c.id, builds.c.id, places.c.sourcestampid)
+        .where(meant.c.collapsed_into.is_(None))
+        .order_by(buildrequests.c.id, builds.c.id, meant.c.sourcestampid)
         .limit(limit)
     )
     return [Verdict(*row) for row in tx.execute(query)]

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
+from ci_common.revisions import from_text
 from ci_master.storage.schema import buildrequests, builds, buildsets
 from ci_master.storage.views_acts import ActLine
 from ci_master.storage.views_builds import StampLine, owner_of, stamps_of
@@ -25,6 +26,7 @@ class RequestLine:
     complete_at: int | None
     results: int
     build: tuple[int, int, int | None] | None = None  # builder id, number, results
+    got_revision: dict[str, str] = field(default_factory=dict)  # codebase -> what it has built
 
 
 @dataclass(slots=True)
@@ -76,7 +78,12 @@ def buildset(tx: Connection, bsid: int) -> BuildsetDetail | None:
         stamps_of(tx, [bsid]).get(bsid, []),
     )
     query = (
-        select(buildrequests, builds.c.number, builds.c.results.label("build_results"))
+        select(
+            buildrequests,
+            builds.c.number,
+            builds.c.results.label("build_results"),
+            builds.c.got_revision,
+        )
         .select_from(buildrequests.outerjoin(builds, builds.c.buildrequestid == buildrequests.c.id))
         .where(buildrequests.c.buildsetid == bsid)
         .order_by(buildrequests.c.id, builds.c.id)
@@ -98,5 +105,6 @@ def buildset(tx: Connection, bsid: int) -> BuildsetDetail | None:
         )
         if row.number is not None:
             request.build = (row.builderid, row.number, row.build_results)
+            request.got_revision = from_text(row.got_revision)
     found.requests = list(requests.values())
     return found

@@ -83,7 +83,8 @@ class CancelView:
 
 async def question(ask: Ask) -> Page:
     """``/queue/cancel?request=1&request=2`` or ``?all=1&builder=&reason=``"""
-    data, farm = ask.data, Farm(ask.data)
+    data = ask.data
+    farm = Farm(data, await data.requests.reasons())
     if ask.arg("all"):
         ids = _matching(farm, data, ask.arg("builder"), ask.arg("reason"))
     else:
@@ -112,7 +113,7 @@ def _matching(farm: Farm, data: Any, builder: str, reason: str) -> list[int]:
         request.id
         for request in in_order(list(data.requests.waiting.values()))
         if (not builder or farm.segment(request.builderid) == builder)
-        and (not reason or why_of(request) == reason)
+        and (not reason or why_of(farm, request) == reason)
     ][:MOST]
 
 

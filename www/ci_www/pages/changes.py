@@ -46,9 +46,14 @@ class ChangeRow:
     tally: list[tuple[Mark, int]] = field(default_factory=list)
 
 
-def change_rows(farm: Farm, lines: Iterable[Any], verdicts: Iterable[Any]) -> list[ChangeRow]:
-    """Make rows of changes; of several builds by one builder the last one counts."""
-    by_stamp: dict[int, dict[int, Outcome]] = {}
+def change_rows(
+    farm: Farm, lines: Iterable[Any], verdicts: Iterable[Any], *, every: bool = False
+) -> list[ChangeRow]:
+    """Make rows of changes; of several builds by one builder the last one counts.
+
+    :param every: show all builds.
+    """
+    by_stamp: dict[int, dict[Any, Outcome]] = {}
     for one in verdicts:
         segment = farm.segment(one.builderid)
         if one.complete:
@@ -62,12 +67,15 @@ def change_rows(farm: Farm, lines: Iterable[Any], verdicts: Iterable[Any]) -> li
             else urls.request(one.requestid)
         )  # fmt: skip
         outcome = Outcome(mark, farm.builder_name(one.builderid), where, one.number)
-        by_stamp.setdefault(one.stampid, {})[one.builderid] = outcome
+        key = (one.builderid, one.requestid, one.number) if every else one.builderid
+        by_stamp.setdefault(one.stampid, {})[key] = outcome
     return [_row(line, by_stamp.get(line.stampid, {}).values()) for line in lines]
 
 
 def _row(line: Any, outcomes: Iterable[Outcome]) -> ChangeRow:
-    ordered = sorted(outcomes, key=lambda one: (_rank(one.mark.kind), one.builder))
+    ordered = sorted(
+        outcomes, key=lambda one: (_rank(one.mark.kind), one.builder, -(one.number or 0))
+    )
     counts: dict[Mark, int] = {}
     for one in ordered:
         counts[one.mark] = counts.get(one.mark, 0) + 1
@@ -166,8 +174,10 @@ async def change(ask: Ask, changeid: str) -> Page:
     if found is None:
         raise NotThere(f"There is no change {changeid}.", [("all changes", "/changes")])
     line, verdicts = found
-    row = change_rows(Farm(data), [line], verdicts)[0]
-    kind = row.outcomes[0].mark.kind if row.outcomes else "none"
+    farm = Farm(data)
+    row = change_rows(farm, [line], verdicts, every=True)[0]
+    latest = change_rows(farm, [line], verdicts)[0].outcomes
+    kind = latest[0].mark.kind if latest else "none"
     properties = {name: (pair[0], pair[1]) for name, pair in line.properties.items()}
     return Page(
         "change.html",

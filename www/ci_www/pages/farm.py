@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
+from ci_common.revisions import built
 from ci_master.data.waits import WaitReasons
 from ci_www.pages import urls
 from ci_www.pages.words import BROKEN, Kind, Mark, kind_of, mark_of
@@ -177,7 +178,8 @@ class Farm:
             owner=owner_text(buildset),
             worker=self.worker_name(build.workerid),
             branch=stamp.get("branch") or "",
-            revision=stamp.get("revision") or "",
+            revision=built(build.got_revision, stamp.get("codebase", ""), stamp.get("revision"))
+            or "",
             id=build.id,
         )
 

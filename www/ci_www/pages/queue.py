@@ -1,9 +1,10 @@
 """What waits, and why; the page of one request."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ci_common.revisions import built
 from ci_www.pages import urls
 from ci_www.pages.acts import acts_of
 from ci_www.pages.build import PropertyRow, Source, property_rows, source_of
@@ -191,7 +192,7 @@ def request_view(
     :param waiting: the request in memory, if it waits.
     """
     request = next(one for one in buildset.requests if one.id == requestid)
-    mine = _sibling(farm, request)
+    mine, got = _sibling(farm, request), request.got_revision
     moments = [Moment(request.submitted_at, "submitted")]
     if request.claimed_at is not None:
         waited = duration(request.claimed_at - request.submitted_at)
@@ -212,7 +213,10 @@ def request_view(
         priority=request.priority,
         build=mine if mine.build else None,
         moments=moments,
-        sources=[source_of(stamp) for stamp in buildset.stamps],
+        sources=[
+            replace(source_of(one), revision=built(got, one.codebase, one.revision) or "")
+            for one in buildset.stamps
+        ],
         siblings=[_sibling(farm, one) for one in buildset.requests if one.id != requestid],
         properties=property_rows(buildset.properties),
     )
