@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
@@ -11,7 +12,7 @@ from ci_master.builds.buildenv import BuildEnv
 from ci_master.builds.locks import Claim, acquire_all, claim_all, release_all, why_not_all
 from ci_master.builds.rendering import render
 from ci_master.builds.workerview import WorkerView
-from ci_master.data.model import BuildRow
+from ci_master.data.model import BuildRow, StepRow
 
 if TYPE_CHECKING:
     from ci_master.builds.buildstep import BuildStep
@@ -77,6 +78,23 @@ class BuildLocks:
         if held:
             release_all(held, self)
 
+    @contextmanager
+    def says_who_holds(self, claims: list[Claim], waiter: Any, row: StepRow) -> Iterator[None]:
+        """For as long as this holds, a step's text says what its locks are kept by just then."""
+        mine = {lock for lock, _ in claims}
+
+        def say() -> None:
+            why = why_not_all(claims, waiter)
+            if why is not None:
+                self.services.data.steps.set_state(row, f"waiting: {why}")
+
+        say()
+        undo = self.services.locks.on_change(lambda lock: say() if lock in mine else None)
+        try:
+            yield
+        finally:
+            undo()
+
     async def acquire_step_locks(self, step: BuildStep) -> None:
         """Take the locks of a step, waiting for them if need be.
 
@@ -92,13 +110,12 @@ class BuildLocks:
                     f"step '{step.name}' wants lock '{lock.name}', which its own build holds"
                 )
         if not claim_all(claims, step):
-            steps = self.services.data.steps
-            steps.set_state(step.row, f"waiting: {why_not_all(claims, step)}")
             step._lock_wait = ensureDeferred(self._timed(acquire_all(claims, step, table)))
-            try:
-                await step._lock_wait
-            finally:
-                step._lock_wait = None
+            with self.says_who_holds(claims, step, step.row):
+                try:
+                    await step._lock_wait
+                finally:
+                    step._lock_wait = None
         step._claims = claims
         self.services.data.steps.locks_acquired(step.row)
 

@@ -13,7 +13,6 @@ from ci_master.builds.buildproperties import of_attached_worker, storable
 from ci_master.builds.buildstep import BuildStep
 from ci_master.builds.endings import keep_failure
 from ci_master.builds.errors import LOST, PreparationFailed
-from ci_master.builds.locks import why_not_all
 from ci_master.builds.template import StepFactory
 
 if TYPE_CHECKING:
@@ -102,9 +101,10 @@ async def _lock(build: Build) -> None:
     data = build.services.data
     data.builds.set_state(build.row, "acquiring locks")
     step = _begin(build, "locks_acquire")
-    data.steps.set_state(step.row, f"waiting: {why_not_all(claims, build)}")
+    assert step.row is not None
     try:
-        await build.wait_for_locks(claims)
+        with build.says_who_holds(claims, build, step.row):
+            await build.wait_for_locks(claims)
     except CancelledError:
         _ended(build, step, "cancelled while waiting for locks", CANCELLED)
         raise

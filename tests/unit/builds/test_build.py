@@ -264,6 +264,23 @@ def test_locks_of_the_worker_are_held_by_its_builds() -> None:
     assert seen == ["b1 #1"]
 
 
+@pytest.mark.parametrize("whose", ["build", "step"])
+def test_what_waits_for_a_lock_says_who_holds_it_by_now(whose: str) -> None:
+    lock = MasterLock("db")
+    mine = {"locks": [lock.access("exclusive")]}
+    harness = BuildHarness(builder=mine if whose == "build" else {})
+    real, access = harness.locks.real(lock), lock.access("exclusive")
+    real.claim("someone", access)
+    next_one = real.waitUntilMaybeAvailable("another", access)
+    next_one.addCallback(lambda _: real.claim("another", access))
+    running = harness.start([giving(SUCCESS, **(mine if whose == "step" else {}))])
+    assert running.steps[1].state_string == "waiting: lock 'db' is held by someone"
+    real.release("someone", access)
+    assert running.steps[1].state_string == "waiting: lock 'db' is held by another"
+    real.release("another", access)
+    assert running.build_result == SUCCESS
+
+
 def test_a_step_waits_for_its_locks() -> None:
     lock = MasterLock("db")
     harness = BuildHarness()
