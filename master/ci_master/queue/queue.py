@@ -20,6 +20,7 @@ from ci_master.queue.backoff import Backoff
 from ci_master.queue.board import Board
 from ci_master.queue.children import Children
 from ci_master.queue.collapse import Collapser
+from ci_master.queue.deadlock import Deadlock
 from ci_master.queue.line import key_of
 from ci_master.queue.matcher import Matcher, Start
 from ci_master.queue.reasons import Reasons
@@ -33,6 +34,9 @@ from ci_master.workers.slot import WorkerSlot
 
 #: seconds between two passes over everything
 SWEEP_S = 30.0
+
+#: seconds for which what others wait for waits in vain, before it is asked whether that has an end
+DEADLOCK_S = 5.0
 
 
 class Queue(Service):
@@ -88,6 +92,7 @@ class Queue(Service):
         self._stuck_children: dict[int, Request] = {}
         self._arrivals: dict[str, deque[Request]] = {}
         self._next_pass: IDelayedCall | None = None
+        self._deadlock_check: IDelayedCall | None = None
         self._one_pass = DeferredLock()
         self._held = False
         self._draining = False
@@ -171,6 +176,9 @@ class Queue(Service):
         if self._next_pass is not None:
             self._next_pass.cancel()
             self._next_pass = None
+        if self._deadlock_check is not None:
+            self._deadlock_check.cancel()
+            self._deadlock_check = None
         self._backoff.close()
         self._matcher.forget()
         self.reasons.close()
@@ -390,6 +398,35 @@ class Queue(Service):
                 self.runs.launch([start])
             else:
                 self._stuck_children[request.id] = request
+        if self._stuck_children and self._deadlock_check is None:
+            wait_s = DEADLOCK_S
+            self._deadlock_check = self._clock.callLater(wait_s, self._begin_deadlock_check)
+
+    def _begin_deadlock_check(self) -> None:
+        self._deadlock_check = None
+        spawn(self._end_deadlock(), self.log, "looking for builds that wait for each other")
+
+    async def _end_deadlock(self) -> None:
+        """Where builds wait for each other's workers for ever, let one go first."""
+        async with self._one_pass:
+            if not self.running or self._held:
+                return
+            seen = Deadlock(self._registry.slots, self.board, self.children, self.runs.active)
+            for request in sorted(self._stuck_children.values(), key=key_of):
+                if not self.board.in_line(request) or not seen.holds(request):
+                    continue
+                start = await self._matcher.lent(request, seen.lenders(request))
+                if start is not None:
+                    self.log.warn(
+                        "request {id} goes to {worker} out of turn: the builds there wait for"
+                        " workers that its parent keeps busy",
+                        id=request.id,
+                        worker=start.seat.slot.name,
+                    )
+                    self._stuck_children.pop(request.id, None)
+                    self.runs.launch([start])
+                    self._look_at_children(list(self._stuck_children.values()))
+                    return
 
     def kin(self, request: Request) -> list[Seat]:
         """The seats of the builds that wait for a request: its parent's first."""

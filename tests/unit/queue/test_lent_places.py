@@ -260,6 +260,45 @@ def test_a_parent_whose_worker_is_lost_takes_its_child_over_on_another_worker() 
     assert [slot.places.used for slot in desk.registry] == [0, 0]
 
 
+def test_builds_that_wait_for_each_others_workers_get_on() -> None:
+    on_v, on_w = {"workernames": ["v"]}, {"workernames": ["w"]}
+    desk = a_desk(
+        {"v": ONE, "w": ONE},
+        **{"top v": on_v, "top w": on_w, "child v": on_v, "child w": on_w, "other": on_v},
+    )
+    desk.ask("top v")
+    desk.ask("top w")
+    stranger = desk.ask("other")
+    for here, there in ("vw", "wv"):
+        trigger(desk, build_of(desk, f"top {here}"), f"child {there}")
+    assert desk.running() == [("top v", "v"), ("top w", "w")]
+    desk.clock.advance(5)
+    desk.turn()
+    assert len(desk.builds) == 3 and not stranger.claimed
+    [first] = [one for one in desk.builds if one.builder.name.startswith("child")]
+    first.end()
+    there = first.slot.name
+    here = "w" if there == "v" else "v"
+    build_of(desk, f"top {here}").go_on()
+    build_of(desk, f"top {here}").end()
+    assert (f"child {here}", here) in desk.running()
+
+
+def test_a_build_that_has_only_to_wait_a_while_is_no_deadlock() -> None:
+    on_v, on_w = {"workernames": ["v"]}, {"workernames": ["w"]}
+    desk = a_desk(
+        {"v": ONE, "w": ONE}, **{"top v": on_v, "top w": on_w, "child w": on_w, "leaf w": on_w}
+    )
+    desk.ask("top v")
+    desk.ask("top w")
+    trigger(desk, build_of(desk, "top w"), "leaf w")
+    trigger(desk, build_of(desk, "top v"), "child w")
+    for _ in range(10):
+        desk.clock.advance(5)
+        desk.turn()
+    assert ("child w", "w") not in desk.running() and len(desk.builds) == 3
+
+
 # -- whatever happens, in any order
 
 _EVENTS = st.lists(
@@ -276,17 +315,22 @@ def active(slot: Any) -> int:
 @given(
     max_builds=st.sampled_from([1, 2, None]),
     workers=st.integers(1, 3),
+    pinned=st.booleans(),  # each builder has one worker only, so that builds may be deadlocked
     events=_EVENTS,
 )
 def test_places_are_counted_right_whatever_ends_first(
-    max_builds: int | None, workers: int, events: list[tuple[str, int, int]]
+    max_builds: int | None, workers: int, pinned: bool, events: list[tuple[str, int, int]]
 ) -> None:
     names = ["a", "b", "c"]
     desk = Desk(
-        {name: {} for name in names}, {f"w{n}": {"max_builds": max_builds} for n in range(workers)}
+        {
+            name: {"workernames": [f"w{n % workers}"]} if pinned else {}
+            for n, name in enumerate(names)
+        },
+        {f"w{n}": {"max_builds": max_builds} for n in range(workers)},
     )
     desk.attach()
-    strict = True  # no build goes on before what it waits for has ended
+    strict = not pinned  # no build goes on before what it waits for has ended
     for event, which, builder in events:
         if event == "a":
             desk.ask(names[builder])
