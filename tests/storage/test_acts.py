@@ -1,5 +1,6 @@
 """Acts of the data room: memory at once, rows in order, events after the commit."""
 
+import time
 from typing import Any
 
 import pytest
@@ -390,3 +391,26 @@ def test_what_failed_is_stored_and_stays_with_the_builder(desk: Desk) -> None:
     summary = data.builders.by_id[build.builderid].summary
     for one in (summary, type(summary).from_text(summary.to_text())):
         assert one.latest is not None and one.latest["failure"] == "test: killed - 3 failed"
+
+
+def test_a_build_that_was_retried_knows_why_and_what_replaced_it(desk: Desk) -> None:
+    request = a_request(desk)
+    desk.run(desk.data.requests.claim([request.id]))
+    desk.data.builds.start(1, request, 1)
+    desk.settle()
+    stopped_at = desk.reactor.seconds()
+    desk.crash()
+    desk.reactor.advance(60)
+    desk.open()
+    again = desk.data.requests.open[request.id]
+    second = desk.data.builds.start(1, again, 1)
+    desk.settle()
+    views = Views(desk.store)
+    old, new = desk.run(views.build(1, 1)), desk.run(views.build(1, 2))
+    assert old is not None and new is not None
+    assert old[0].build.failure.startswith("the master stopped at ")
+    shown = time.strftime("%H:%M:%S", time.localtime(stopped_at))
+    assert shown in old[0].build.failure
+    assert [one.id for one in old[0].tries] == [second.id]
+    assert [(one.number, one.results) for one in new[0].tries] == [(1, RETRY)]
+    assert old[0].children == new[0].children == []

@@ -44,6 +44,13 @@ __all__ = ["Build", "BuildEnv"]
 #: Characters of an exception that a build shows as its state.
 _LONGEST_CAUSE = 200
 
+#: Text of a build whose worker was lost -> what it means.
+_LOSSES = {
+    "lost connection": "the connection to worker '{worker}' was lost",
+    "worker not building": "worker '{worker}' did not start the build",
+    "worker not pinged": "worker '{worker}' did not answer",
+    "worker not available": "worker '{worker}' was gone before the build began",
+}
 _ENDED = {SUCCESS: "build successful", FAILURE: "failed"}
 
 
@@ -219,7 +226,7 @@ class Build(BuildFacts, BuildLocks, BuildStop):
         data = self.services.data
         if hasattr(self, "row"):
             if self.results not in (FAILURE, EXCEPTION):
-                self.row.failure, self.row.failed_step = "", None
+                self.row.failure, self.row.failed_step = self._why_retried(), None
             if self.row.group.lost:
                 self.results = worst_status(self.results, EXCEPTION)
             try:
@@ -227,6 +234,18 @@ class Build(BuildFacts, BuildLocks, BuildStop):
             finally:
                 data.builds.set_state(self.row, self._final_text())
                 data.builds.finish(self.row, self.results)
+
+    def _why_retried(self) -> str:
+        """Why it is built again, in a line; empty if it is not."""
+        if self.results != RETRY:
+            return ""
+        told = next((text for text in self.text if text in _LOSSES), "")
+        text = _LOSSES.get(told, "").format(worker=self.workername)
+        if not text:
+            text = self._stop_reason if self.stopped else ""
+        step = self.executedSteps[-1] if told and self.executedSteps else None
+        text = f"{text}, in step '{step.name}'" if step is not None else text
+        return self.properties.cleanupTextFromSecrets(shortened(text))
 
     def _tell_health(self) -> None:
         """What the result says about the worker."""

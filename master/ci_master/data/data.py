@@ -90,9 +90,10 @@ class Data:
 
         def take_over(tx: Connection) -> tuple[Lease | None, int, list[int]]:
             lease = mastership.take(tx) if mastership is not None else None
+            stopped_at = recovery.last_seen(tx)
             me = recovery.register_master(tx, master_name, now=now)
             dead = recovery.all_masters(tx)
-            return lease, me, recovery.bury(tx, dead, me=me, now=now)
+            return lease, me, recovery.bury(tx, dead, me=me, now=now, stopped_at=stopped_at)
 
         taken = store.write(take_over, "the beginning of this master")
         lease, self.context.master_id, self.abandoned_builds = await taken

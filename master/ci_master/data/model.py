@@ -11,7 +11,7 @@ from itertools import takewhile
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from ci_common.results import SKIPPED
+from ci_common.results import EXCEPTION, FAILURE, SKIPPED, SUCCESS, WARNINGS
 from ci_master.data.waits import WaitReason as WaitReason
 from ci_master.storage.transaction import Group
 
@@ -60,8 +60,11 @@ class BuilderSummary:
 
     RECENT = 15
     DURATIONS = 10
+    #: Results that say how a builder does; others count only until there is one of these.
+    TELLING = (SUCCESS, WARNINGS, FAILURE, EXCEPTION)
 
-    #: The build that ended last, as REST dict, with what failed as ``failure``; None if none did.
+    #: The last build that says how the builder does, as REST dict with ``failure`` (what failed, in
+    #: one line); None if none ever ended.
     latest: dict[str, Any] | None = None
     #: (number, result) of the builds that ended last, newest first.
     recent: list[tuple[int, int]] = field(default_factory=list)
@@ -72,6 +75,8 @@ class BuilderSummary:
     last_success_at: int | None = None
     #: Seconds that the last successful builds took, newest first.
     durations: list[int] = field(default_factory=list)
+    #: When a build last ended, whatever came of it.
+    ended_at: int | None = None
     #: What ``last_success_at`` was before the build that ended last; not stored.
     success_before: int | None = None
 
@@ -86,8 +91,12 @@ class BuilderSummary:
         if any(number == build.number for number, _ in self.recent):
             self._correct(build)
             return
-        self.latest = {**build.as_json(), "failure": build.failure}
         self.recent = [(build.number, build.results), *self.recent[: self.RECENT - 1]]
+        self.ended_at = build.complete_at
+        known = self.latest is not None and self.latest["results"] in self.TELLING
+        if known and build.results not in self.TELLING:
+            return
+        self.latest = {**build.as_json(), "failure": build.failure}
         if self.streak_results == build.results:
             self.streak_length += 1
         else:
@@ -110,8 +119,9 @@ class BuilderSummary:
         self.recent[place] = (build.number, build.results)
         if self.latest is not None and self.latest["buildid"] == build.id:
             self.latest = {**build.as_json(), "failure": build.failure}
-        self.streak_results = self.recent[0][1]
-        alike = list(takewhile(lambda one: one[1] == self.streak_results, self.recent))
+        counted = [one for one in self.recent if one[1] in self.TELLING] or self.recent
+        self.streak_results = counted[0][1]
+        alike = list(takewhile(lambda one: one[1] == self.streak_results, counted))
         self.streak_length, self.streak_since_number = len(alike), alike[-1][0]
 
     def to_text(self) -> str:
@@ -125,6 +135,7 @@ class BuilderSummary:
                 self.streak_since_number,
                 self.last_success_at,
                 self.durations,
+                self.ended_at,
             ],
             separators=(",", ":"),
         )

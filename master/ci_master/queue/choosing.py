@@ -59,8 +59,8 @@ class PendingBuilder:
 
     def getNewestCompleteTime(self) -> Deferred[datetime | None]:
         """When the build that ended last did."""
-        latest = self.builder.row.summary.latest
-        at = latest["complete_at"] if latest else None
+        summary = self.builder.row.summary
+        at = summary.ended_at or (summary.latest or {}).get("complete_at")
         return succeed(None if at is None else datetime.fromtimestamp(at, UTC))
 
 

@@ -1,5 +1,6 @@
 """What a master does to its rows when it starts: what it left running has been cut off."""
 
+import time
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -21,6 +22,18 @@ from ci_master.storage.schema import (
 
 #: The text of what was cut off.
 CUT_OFF = "retry master restarted"
+
+
+def last_seen(tx: Connection) -> int | None:
+    """When a master last said that it runs; None if none ever did."""
+    return tx.execute(select(func.max(masters.c.last_active))).scalar()
+
+
+def stopped(at: int | None) -> str:
+    """That the master stopped, and when it was last known to run."""
+    if at is None:
+        return "the master stopped"
+    return f"the master stopped at {time.strftime('%H:%M:%S %Z', time.localtime(at))}"
 
 
 def register_master(tx: Connection, name: str, *, now: int) -> int:
@@ -45,16 +58,18 @@ def all_masters(tx: Connection) -> list[int]:
     return list(tx.execute(select(masters.c.id)).scalars())
 
 
-def bury(tx: Connection, dead: Sequence[int], *, me: int, now: int) -> list[int]:
+def bury(
+    tx: Connection, dead: Sequence[int], *, me: int, now: int, stopped_at: int | None = None
+) -> list[int]:
     """End what dead masters left unfinished: builds as RETRY, and their requests wait again.
 
+    :param stopped_at: when they were last known to run.
     :returns: ids of those builds.
     """
     theirs = builds.c.masterid.in_(dead) & builds.c.complete_at.is_(None)
     abandoned = list(tx.execute(select(builds.c.id).where(theirs)).scalars())
-    tx.execute(
-        update(builds).where(theirs).values(complete_at=now, results=RETRY, state_string=CUT_OFF)
-    )
+    ended = {"complete_at": now, "results": RETRY, "state_string": CUT_OFF}
+    tx.execute(update(builds).where(theirs).values(**ended, failure=stopped(stopped_at)))
     if abandoned:
         end_steps(tx, abandoned, now)
         outbox.add_ends(tx, abandoned, now)

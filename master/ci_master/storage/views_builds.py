@@ -126,6 +126,8 @@ class BuildDetail:
     children: list[BuildLine] = field(default_factory=list)
     parent: BuildLine | None = None
     acts: list[ActLine] = field(default_factory=list)  # what people did to it
+    #: The other builds of its request: those before were retried.
+    tries: list[BuildLine] = field(default_factory=list)
 
 
 def _builds() -> Select[Any]:
@@ -475,13 +477,14 @@ def _planned(tx: Connection, builderid: int, number: int) -> list[tuple[str, int
 
 
 def _family(tx: Connection, line: BuildLine, found: BuildDetail) -> list[BuildLine]:
-    """The builds this one triggered; sets ``found.parent``, too. One statement."""
-    which = [buildsets.c.parent_buildid == line.id]
+    """The builds this one triggered; sets ``found.parent`` and ``found.tries``. One statement."""
+    which = [buildsets.c.parent_buildid == line.id, builds.c.buildrequestid == line.requestid]
     if line.parent_buildid is not None:
         which.append(builds.c.id == line.parent_buildid)
     family = [
         build_line(row) for row in tx.execute(_builds().where(or_(*which)).order_by(builds.c.id))
     ]
+    found.tries = [one for one in family if one.requestid == line.requestid and one.id != line.id]
     found.parent = next((one for one in family if one.id == line.parent_buildid), None)
     return [one for one in family if one.parent_buildid == line.id]
 

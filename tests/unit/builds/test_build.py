@@ -144,6 +144,7 @@ def test_a_worker_that_does_not_answer_is_quarantined_and_the_build_retried() ->
     running = harness.run([giving(SUCCESS)])
     assert running.build_result == RETRY
     assert running.build_state == "retry worker not pinged"
+    assert running.build.row.failure == "worker 'w1' did not answer"
     assert running.steps[0].state_string == "error while worker_ping"
     assert running.steps[0].results == RETRY
     assert harness.slot.quarantined == 1

@@ -163,6 +163,7 @@ def test_a_lost_worker_makes_step_and_build_be_retried() -> None:
     assert ran.result == RETRY
     assert ran.build_result == RETRY
     assert ran.build_state == "retry lost connection 'sleep' (retry)"
+    assert ran.build.row.failure == "the connection to worker 'w1' was lost, in step 'shell'"
     assert harness.slot.quarantined == 0
     assert harness.slot.resets == 0
 

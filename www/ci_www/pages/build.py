@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ci_common.results import RETRY
 from ci_www.pages import urls
 from ci_www.pages.acts import Act, acts_of
 from ci_www.pages.bits import person
@@ -13,7 +14,7 @@ from ci_www.pages.farm import Farm
 from ci_www.pages.lines import BuildRow, build_row
 from ci_www.pages.lookup import find_builder
 from ci_www.pages.page import Ask, NotThere, Page, Redirect
-from ci_www.pages.words import Mark, mark_of
+from ci_www.pages.words import BROKEN, Mark, mark_of
 
 TABS = ("steps", "changes", "properties")
 
@@ -69,7 +70,11 @@ class BuildView:
     locks_s: int
     usual_s: int | None
     request_url: str
-    streak: str
+    streak: tuple[str, int, str] | None  # in words, number and URL of its first build
+    last_good: tuple[int, str] | None  # number and URL, of a builder that fails
+    why_retried: str
+    retried_as: BuildRow | None  # the next build of the same request
+    retry_of: BuildRow | None
     parent: BuildRow | None
     parent_relationship: str
     rebuilt: BuildRow | None
@@ -108,12 +113,32 @@ def source_of(stamp: Any) -> Source:
     )
 
 
-def _streak(farm_builder: Any, line: Any, mark: Mark) -> str:
+def _streak(farm_builder: Any, line: Any, mark: Mark) -> tuple[str, int, str] | None:
     """How this build stands to those before it, if it is the latest one."""
     latest = farm_builder.latest
     if latest is None or latest["number"] != line.number or farm_builder.streak < 2:
-        return ""
-    return f"{mark.word} {farm_builder.streak} times in a row, since #{farm_builder.streak_since}"
+        return None
+    since = farm_builder.streak_since
+    words = f"{mark.word} {farm_builder.streak} times in a row, since"
+    return words, since, urls.build(farm_builder.segment, since)
+
+
+def _last_good(farm_builder: Any, mark: Mark) -> tuple[int, str] | None:
+    number = farm_builder.last_good
+    if number is None or mark.kind not in BROKEN:
+        return None
+    return number, urls.build(farm_builder.segment, number)
+
+
+def _other_tries(farm: Farm, detail: Any) -> tuple[BuildRow | None, BuildRow | None]:
+    """The build that replaced this one, and the one that it replaced."""
+    line = detail.build
+    after = next((one for one in detail.tries if one.id > line.id), None)
+    before = next((one for one in reversed(detail.tries) if one.id < line.id), None)
+    return (
+        build_row(farm, after) if after is not None and line.results == RETRY else None,
+        build_row(farm, before) if before is not None and before.results == RETRY else None,
+    )
 
 
 def build_view(
@@ -141,6 +166,7 @@ def build_view(
         step = line.failing
         failing = (step.name, step.why, urls.step(segment, line.number, step.number))
     row_of = (others or {}).get(line.rebuilt_buildid)
+    retried_as, retry_of = _other_tries(farm, detail)
     steps, hidden = step_views(detail, tails, segment, now=now, open_step=open_step)
     return BuildView(
         id=line.id,
@@ -167,6 +193,10 @@ def build_view(
         usual_s=builder.median_s,
         request_url=urls.request(line.requestid),
         streak=_streak(builder, line, mark),
+        last_good=_last_good(builder, mark),
+        why_retried=line.failure if line.results == RETRY else "",
+        retried_as=retried_as,
+        retry_of=retry_of,
         parent=build_row(farm, detail.parent) if detail.parent else None,
         parent_relationship=line.parent_relationship or "Triggered by",
         rebuilt=build_row(farm, row_of) if row_of else None,

@@ -6,12 +6,12 @@ from typing import Any
 
 from ci_www.pages import urls
 from ci_www.pages.farm import BuilderNow, Farm, worst_kind
-from ci_www.pages.page import Ask, Page
+from ci_www.pages.page import Ask, Page, Redirect
 from ci_www.pages.words import plural
 
 PAGE_SIZE = 100
 
-_STATES = ("failing", "warnings", "success", "none", "running", "waiting")
+_STATES = ("failing", "warnings", "success", "none", "other", "running", "waiting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,8 @@ class Filter:
                 return bool(builder.running)
             case "waiting":
                 return bool(builder.waiting)
+            case "other":
+                return builder.without_result
             case "":
                 return True
             case kind:
@@ -170,9 +172,32 @@ def _grouped(
     return sorted(groups.items(), key=lambda item: (not item[0], item[0].lower()))
 
 
-async def builders(ask: Ask) -> Page:
-    """``/builders``"""
+def named_exactly(data: Any, text: str) -> str:
+    """The page of the builder or worker with this name; empty if there is none.
+
+    A worker's is meant only where no builder's name contains the text.
+    """
+    if not text:
+        return ""
+    row = data.builders.by_name.get(text)
+    low = text.lower()
+    names = [name for name in data.builders.by_name if low in name.lower()]
+    if row is None:
+        same = [name for name in names if name.lower() == low]
+        row = data.builders.by_name[same[0]] if len(same) == 1 else None
+    if row is not None:
+        return urls.builder(urls.builder_segment(row.id, row.name))
+    workers = [name for name in data.workers.by_name if name.lower() == low]
+    return urls.worker(workers[0]) if workers and not names else ""
+
+
+async def builders(ask: Ask) -> Page | Redirect:
+    """``/builders``; a search for exactly a name opens what has it."""
     data = ask.data
+    if set(ask.args) == {"q"}:
+        exactly = named_exactly(data, ask.arg("q").strip())
+        if exactly:
+            return Redirect(exactly, 302)
     seq = data.bus.seq
     projects = getattr(data, "projects", None)
     names = {row.id: row.name for row in projects.by_id.values()} if projects else {}

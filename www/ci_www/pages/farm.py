@@ -11,6 +11,8 @@ from ci_www.pages import urls
 from ci_www.pages.words import BROKEN, Kind, Mark, kind_of, mark_of
 
 _NO_REASONS = WaitReasons()
+#: Kinds of results that say how a builder does.
+_RESULTS = BROKEN | {"success", "warnings"}
 
 
 @dataclass(slots=True)
@@ -76,6 +78,16 @@ class BuilderNow:
     def broken(self) -> bool:
         """Whether its latest build failed."""
         return self.mark.kind in BROKEN
+
+    @property
+    def without_result(self) -> bool:
+        """Whether none of its builds came to a result: they were retried, cancelled or skipped."""
+        return self.latest is not None and self.mark.kind not in _RESULTS
+
+    @property
+    def last_good(self) -> int | None:
+        """Number of the last build that did well, if it is one of the recent ones."""
+        return next((number for number, results in self.recent if results in (0, 1)), None)
 
     @property
     def success_share(self) -> int | None:

@@ -115,11 +115,13 @@ def home_view(
     configured = [worker for worker in workers if worker.configured_on]
     online = sum(1 for worker in configured if worker.connected and not worker.paused)
     running = farm.running()
+    other = sum(1 for builder in active if builder.without_result)
     counts = [
         ("failure" if failing else "none", str(failing), "failing", "/builders?state=failing"),
         ("warnings", str(kinds.count("warnings")), "warnings", "/builders?state=warnings"),
         ("success", str(kinds.count("success")), "ok", "/builders?state=success"),
         ("none", str(kinds.count("none")), "never built", "/builders?state=none"),
+        *([("retry", str(other), "without a result", "/builders?state=other")] if other else []),
         ("running", str(len(running)), "running", "#running"),
         ("waiting", str(len(waiting)), "waiting", "/queue"),
         ("offline", f"{online}/{len(configured)}", "workers", "/workers"),

@@ -24,7 +24,7 @@ from ci_www.failures import log_failure
 from ci_www.pages import routes
 from ci_www.pages.access import Access
 from ci_www.pages.assets import Assets
-from ci_www.pages.lookup import Moved
+from ci_www.pages.lookup import Moved, nearest_pages
 from ci_www.pages.missing import Problem, problem_page
 from ci_www.pages.page import Answer, Ask, NotThere, Page, Raw, Redirect, Stream
 from ci_www.pages.render import Renderer
@@ -156,7 +156,9 @@ class PageSite(Resource):
                 ask.form = routes.read_form(request)
                 self._access.check(request, (ask.form.get("csrf") or [""])[0])
             return await route.page(ask, **values)
-        raise NotThere("There is no such page.", [("overview", "/"), ("all builders", "/builders")])
+        near = nearest_pages(ask.data, path)
+        usual = [("overview", "/"), ("all builders", "/builders")]
+        raise NotThere("There is no such page.", list(dict.fromkeys([*near, *usual])))
 
     async def _send(self, request: Any, ask: Ask, answer: Answer) -> None:
         if request._disconnected:
