@@ -105,11 +105,15 @@ class StepFailure:
         return shortened(" - ".join(told) or self._own_words, LONGEST)
 
     @property
+    def said(self) -> str:
+        """What the step says of itself; empty if that is only its command, or its name."""
+        said = "" if _USUAL_TEXT.match(self.text) else _OUTCOME.sub("", self.text)
+        return said if said != self.name else ""
+
+    @property
     def _own_words(self) -> str:
-        text = self.text
         word = Results[self.results] if self.results in (FAILURE, EXCEPTION) else "failure"
-        said = "" if _USUAL_TEXT.match(text) else _OUTCOME.sub("", text)
-        return said if said and said != self.name else word
+        return self.said or word
 
     @property
     def line(self) -> str:

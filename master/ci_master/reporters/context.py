@@ -84,7 +84,9 @@ def commits_of(changes: Iterable[Any]) -> list[dict[str, str]]:
     ]
 
 
-def headline_of(builds: Sequence[Mapping[str, Any]], branch: str) -> str:
+def headline_of(
+    builds: Sequence[Mapping[str, Any]], branch: str, *, with_names: bool = True
+) -> str:
     """How many builds of a buildset failed, and where, or else which ones there are."""
     failed = [one for one in builds if one["results"] not in (SUCCESS, WARNINGS, SKIPPED)]
     names = ", ".join(dict.fromkeys(one["builder"]["name"] for one in failed or builds))
@@ -92,7 +94,8 @@ def headline_of(builds: Sequence[Mapping[str, Any]], branch: str) -> str:
     if len(builds) == 1:
         return f"{names}{where}: {statusToString(builds[0]['results'])}"
     if failed:
-        return f"{len(failed)} of {len(builds)} builds failed{where}: {names}"
+        text = f"{len(failed)} of {len(builds)} builds failed{where}"
+        return f"{text}: {names}" if with_names else text
     return f"all {len(builds)} builds passed{where}: {names}"
 
 
@@ -201,6 +204,7 @@ def create_context_for_buildset(
         "sourcestamps": get_message_source_stamp_text(stamps),
         "branch": branch_of(stamps),
         "headline": headline_of(builds, branch_of(stamps)),
+        "counted": headline_of(builds, branch_of(stamps), with_names=len(builds) == 1),
         "failures": "; ".join(
             one["failure"] if len(failed) == 1 else f"{one['builder']['name']}: {one['failure']}"
             for one in failed

@@ -73,7 +73,7 @@ default_body_template_html = """\
 """
 
 default_buildset_subject_template = """\
-{{ headline }}{% if failures %} - {{ failures }}{% endif %}"""
+{{ counted if failures else headline }}{% if failures %} - {{ failures }}{% endif %}"""
 
 default_buildset_template_plain = (
     """\

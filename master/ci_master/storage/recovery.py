@@ -14,6 +14,7 @@ from ci_master.storage.schema import (
     builds,
     configured_workers,
     connected_workers,
+    leases,
     logchunks,
     logs,
     masters,
@@ -25,8 +26,20 @@ CUT_OFF = "retry master restarted"
 
 
 def last_seen(tx: Connection) -> int | None:
-    """When a master last said that it runs; None if none ever did."""
-    return tx.execute(select(func.max(masters.c.last_active))).scalar()
+    """When a master was last known to run; None if none ever was.
+
+    It says so every few seconds; what it began after that is known as well.
+    """
+    begun = select(func.max(steps.c.started_at)).where(steps.c.complete_at.is_(None))
+    begun = begun.where(steps.c.buildid == builds.c.id, builds.c.complete_at.is_(None))
+    times = [
+        select(func.max(masters.c.last_active)),
+        select(func.max(leases.c.renewed_at)),
+        select(func.max(builds.c.started_at)).where(builds.c.complete_at.is_(None)),
+        begun,
+    ]
+    known = [tx.execute(query).scalar() for query in times]
+    return max((at for at in known if at is not None), default=None)
 
 
 def stopped(at: int | None) -> str:

@@ -71,3 +71,10 @@ def test_signals_have_names_where_they_are_known() -> None:
 
 def test_a_text_is_shortened_to_one_line() -> None:
     assert shortened(" a\n\tb  c ", 4) == "a b\u2026"
+
+
+def test_the_command_is_no_part_of_what_a_step_says_of_itself() -> None:
+    assert step("'sh -c ...' (failure) (timed out)").said == ""
+    assert step("finished (failure)").said == ""
+    assert step("test (failure)").said == ""
+    assert step("2 of 60 tests failed (failure)").said == "2 of 60 tests failed"

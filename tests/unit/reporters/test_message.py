@@ -112,6 +112,20 @@ def test_a_buildset_is_summed_up_in_a_line(results: list[int], line: str) -> Non
     assert headline_of(builds, "main") == line
 
 
+def test_the_subject_of_a_buildset_counts_its_builds_and_says_what_failed() -> None:
+    builds = [
+        {**build(n, FAILURE, failure=f"test: exit {n}"), "url": "u", "builder": {"name": f"b{n}"}}
+        for n in (1, 2)
+    ]
+    master = FakeMaster()
+    for one in builds:
+        master.add(one)
+    buildset = {"reason": "", "results": FAILURE, "sourcestamps": [STAMP]}
+    made = result_of(MessageFormatter().format_message_for_buildset(master, buildset, builds))
+    assert made["subject"] == "2 of 2 builds failed (main) - b1: test: exit 1; b2: test: exit 2"
+    assert made["body"].startswith("2 of 2 builds failed (main): b1, b2\n\nb1 #1: failure - test")
+
+
 def test_what_goes_into_html_is_escaped() -> None:
     assert "&lt;linux&gt;" in message(MessageFormatter(template_type="html"))["body"]
 

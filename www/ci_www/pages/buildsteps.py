@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ci_common.failures import how_it_ended
+from ci_common.failures import StepFailure, how_it_ended
 from ci_www.pages import urls
 from ci_www.pages.logtext import LogRow, header_of, log_rows
 from ci_www.pages.words import BROKEN, Kind, Mark, mark_of
@@ -39,6 +39,7 @@ class StepView:
     text: str
     how: str  # how its program ended, unless it did well
     why: str  # if it failed: the line that tells of it
+    said: str  # what it says of itself; of a program that failed, without the command
     started_at: int | None
     took_s: float | None
     running: bool
@@ -59,7 +60,7 @@ class StepView:
     @property
     def told(self) -> str:
         """How it ended and why, or else what it says of itself."""
-        return " - ".join(part for part in (self.how, self.why) if part) or self.text
+        return " - ".join(part for part in (self.how, self.why or self.said) if part) or self.text
 
 
 def _mark(step: Any, build_complete: bool) -> Mark:
@@ -113,6 +114,7 @@ def step_views(
                 text="",
                 how="",
                 why="",
+                said="",
                 started_at=None,
                 took_s=None,
                 running=False,
@@ -176,6 +178,7 @@ def _step_view(
         text=step.state_string,
         how="" if step.exit_code == 0 else how_it_ended(step.exit_code, step.ending),
         why=step.error_line,
+        said=StepFailure.of(step).said if step.exit_code else step.state_string,
         started_at=step.started_at,
         took_s=took,
         running=running,

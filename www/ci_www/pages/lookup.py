@@ -78,9 +78,14 @@ def nearest_pages(data: Any, path: str) -> list[tuple[str, str]]:
     for one in _near(first, _PAGES):
         below = {"/builders": _near_builders, "/workers": _near_workers}.get(_PAGES[one])
         found += below(data, rest.partition("/")[0]) if rest and below else []
-        found.append((f"{_PAGES[one].strip('/') or 'overview'}", _PAGES[one]))
+        found.append((_called(_PAGES[one]), _PAGES[one]))
     found += [*_near_builders(data, name), *_near_workers(data, name)]
     return list(dict.fromkeys(found))[:_MOST_NEAR]
+
+
+def _called(page: str) -> str:
+    name = page.strip("/") or "overview"
+    return f"all {name}" if name in ("builders", "workers", "changes") else name
 
 
 def _near_builders(data: Any, name: str) -> list[tuple[str, str]]:
