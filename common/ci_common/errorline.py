@@ -14,7 +14,7 @@ from dataclasses import dataclass
 #: Characters of an error line at most.
 LONGEST = 200
 #: So much of the end of a log is looked at, in bytes.
-END_BYTES = 48 * 1024
+END_BYTES = 32 * 1024
 #: Of a line only so many characters are looked at.
 _LOOKED_AT = 400
 #: So many lines that may tell an error are looked at closely, from either end of the text.
@@ -167,13 +167,14 @@ _RULES: Sequence[_Rule] = [
     ),
 ]
 
-#: Only lines with one of these are looked at closely.
-_HINT = re.compile(
-    r"(?i)error|fail|fatal|exception|panic|not ok|undefined|err!|\berr\b|fault|denied|refused|"
-    r"cannot|could ?n[o']t|unable to|not found|no such|no rule|timed out|unresolved|invalid|"
-    r"assertion|abort|missing|problem|would be reformatted|exit|\.go:\d|:\d+:\d+: [a-z]{1,4}\d\d|"
-    r"illegal|^E[: ]"
-)
+#: Only lines with one of these, in whatever case, are looked at closely; and what linters say.
+_HINTS = (
+    "error", "fail", "fatal", "exception", "panic", "not ok", "undefined", "err!", "err:",
+    "fault", "denied", "refused", "cannot", "could not", "couldn't", "unable to", "not found",
+    "no such", "no rule", "timed out", "unresolved", "invalid", "assertion", "abort", "missing",
+    "problem", "would be reformatted", "exit", "non-zero", ".go:", "illegal", "e:", "e ",
+)  # fmt: skip
+_LINTED = re.compile(r":\d+:\d+: [A-Z]{1,4}\d\d")
 #: Words of an error in lines that tell of none.
 _HARMLESS = re.compile(
     r"(?i)\b(?:0|no) (?:errors?|failed|failures?|failing|problems?)\b"
@@ -215,7 +216,7 @@ def last_line(output: Iterable[tuple[str, bytes]]) -> str:
 
 
 def _best(lines: Sequence[str]) -> str:
-    candidates = [at for at, line in enumerate(lines) if _HINT.search(line, 0, _LOOKED_AT)]
+    candidates = [at for at, line in enumerate(lines) if _may_tell(line[:_LOOKED_AT])]
     if len(candidates) > 2 * _CANDIDATES:
         candidates = candidates[:_CANDIDATES] + candidates[-_CANDIDATES:]
     best: tuple[int, str] | None = None  # rank, text
@@ -231,6 +232,14 @@ def _best(lines: Sequence[str]) -> str:
         if raised:
             return raised
     return best[1] if best else ""
+
+
+def _may_tell(line: str) -> bool:
+    low = line.lower()
+    for hint in _HINTS:
+        if hint in low:
+            return hint not in ("e:", "e ") or low.startswith(hint)
+    return _LINTED.search(line) is not None
 
 
 def _read(line: str) -> tuple[_Rule | None, str]:
