@@ -60,7 +60,7 @@ class Shell:
             input=given,
             capture_output=True,
             text=True,
-            timeout=2 * TIMEOUT_S,
+            timeout=10 * TIMEOUT_S,
             start_new_session=True,  # without a terminal passwords are read from the input
         )
         assert done.returncode == 0, done.stdout + done.stderr

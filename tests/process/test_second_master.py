@@ -110,10 +110,12 @@ def test_a_master_that_was_stopped_for_long_ends_when_it_wakes(farm: Farm, datab
     wait_until(lambda: "BuildMaster is running" in first.log(), "the end of the start")
     os.kill(first.daemon.pid, signal.SIGSTOP)
     try:
+        # However slowly the second one starts, the claim is not old by then.
+        change(database, "UPDATE leases SET renewed_at = renewed_at + 3600")
         refused = start(second)
         assert refused.returncode == 1, refused.stdout
         assert "by another master" in refused.stdout + refused.stderr
-        change(database, "UPDATE leases SET renewed_at = renewed_at - 60")
+        change(database, "UPDATE leases SET renewed_at = renewed_at - 3660")
         second.start()
         third = second.force("long")
     finally:

@@ -170,6 +170,14 @@ def _put_files_beside(basedir: Path, backup: "Backup", say: Say) -> None:
 def _write(path: Path, content: bytes) -> None:
     write_private_text(path, "")
     path.write_bytes(content)
+    _give_to_owner(path)
+
+
+def _give_to_owner(path: Path) -> None:
+    """Where the superuser restores for another account: what belongs to the directory is theirs."""
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 @contextmanager
@@ -188,10 +196,9 @@ def _to_ourselves(basedir: Path) -> Generator[None, None, None]:
         yield
     finally:
         pid_file.drop()
-        if not had_lock and hasattr(os, "geteuid") and os.geteuid() == 0:
+        if not had_lock:
             with contextlib.suppress(OSError):  # a lock of root's would keep the master out
-                owner = basedir.stat()
-                os.chown(lock, owner.st_uid, owner.st_gid)
+                _give_to_owner(lock)
 
 
 @contextmanager
