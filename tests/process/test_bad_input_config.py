@@ -69,7 +69,7 @@ MISTAKES = [
     Mistake(
         "exception",
         "def deep():\n    return {}['nothing']\ndeep()\n",
-        ("master.cfg:{second}: KeyError: 'nothing'", "return {{}}['nothing']"),
+        ("master.cfg:{second}: KeyError: {{}} has no key 'nothing'", "return {{}}['nothing']"),
     ),
     Mistake(
         "unknown name",

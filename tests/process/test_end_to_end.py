@@ -60,12 +60,16 @@ def test_a_push_becomes_a_build(farm: Farm, repository: Repository, db_url: str 
     master.wait_for_worker()
 
     # The first poll only notes where the branches are: until then, pushes make no changes.
+    asked: list[str] = []
+
     def noticed() -> object:
-        repository.commit("is anybody there?")
+        asked.append(repository.commit("is anybody there?"))
         repository.push()
         return master.rest.all("changes?limit=1")
 
     wait_until(noticed, "the first poll", every_s=1)
+    # What was pushed last may come with the next poll: no build has to share its changes with it.
+    wait_until(lambda: builds_of(master, asked[-1]), "the build of the last of them")
 
     good = repository.commit("good one", state="good\n")
     repository.push()
