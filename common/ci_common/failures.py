@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ci_common.errorline import shortened
-from ci_common.results import EXCEPTION, FAILURE, Results
+from ci_common.results import EXCEPTION, FAILURE, WARNINGS, Results
 
 #: Characters of the whole line at most.
 LONGEST = 300
@@ -112,7 +112,8 @@ class StepFailure:
 
     @property
     def _own_words(self) -> str:
-        word = Results[self.results] if self.results in (FAILURE, EXCEPTION) else "failure"
+        known = self.results in (WARNINGS, FAILURE, EXCEPTION)
+        word = Results[self.results or 0] if known else "failure"
         return self.said or word
 
     @property

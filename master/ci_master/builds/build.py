@@ -18,6 +18,7 @@ from ci_common.results import (
     RETRY,
     SKIPPED,
     SUCCESS,
+    WARNINGS,
     Results,
     computeResultAndTermination,
     worst_status,
@@ -168,8 +169,8 @@ class Build(BuildFacts, BuildLocks, BuildStop):
 
     def note_failure(self, step: BuildStep) -> None:
         """The build has become worse by a step: that one is told where it says what failed."""
-        if self.results in (FAILURE, EXCEPTION) and step.row is not None:
-            self.row.failed_step = step.row.number
+        if self.results in (WARNINGS, FAILURE, EXCEPTION) and step.row is not None:
+            self.row.failed_step = step.row.number if self.results != WARNINGS else None
             self.row.failure = StepFailure.of(step.row).line
 
     async def _next_step(self) -> BuildStep | None:
@@ -225,8 +226,8 @@ class Build(BuildFacts, BuildLocks, BuildStop):
             self._tell_health()
         data = self.services.data
         if hasattr(self, "row"):
-            if self.results not in (FAILURE, EXCEPTION):
-                self.row.failure, self.row.failed_step = self._why_retried(), None
+            if self.results not in (WARNINGS, FAILURE, EXCEPTION):
+                self.row.failure, self.row.failed_step = self._why_ended(), None
             if self.row.group.lost:
                 self.results = worst_status(self.results, EXCEPTION)
             try:
@@ -235,8 +236,10 @@ class Build(BuildFacts, BuildLocks, BuildStop):
                 data.builds.set_state(self.row, self._final_text())
                 data.builds.finish(self.row, self.results)
 
-    def _why_retried(self) -> str:
-        """Why it is built again, in a line; empty if it is not."""
+    def _why_ended(self) -> str:
+        """Why it was cancelled, or is built again, in a line; empty if neither is so."""
+        if self.results == CANCELLED and self.stopped:
+            return self._why_stopped()
         if self.results != RETRY:
             return ""
         told = next((text for text in self.text if text in _LOSSES), "")
@@ -245,6 +248,13 @@ class Build(BuildFacts, BuildLocks, BuildStop):
             text = self._stop_reason if self.stopped else ""
         step = self.executedSteps[-1] if told and self.executedSteps else None
         text = f"{text}, in step '{step.name}'" if step is not None else text
+        return self.properties.cleanupTextFromSecrets(shortened(text))
+
+    def _why_stopped(self) -> str:
+        """The reason that somebody gave, and the step that ran then."""
+        cut = next((step for step in self.executedSteps if step.results == CANCELLED), None)
+        text = self._stop_reason or "stopped"
+        text = f"{text}, in step '{cut.name}'" if cut is not None else text
         return self.properties.cleanupTextFromSecrets(shortened(text))
 
     def _tell_health(self) -> None:

@@ -165,10 +165,16 @@ def create_context_for_build(
 
 
 def failure_of(build: Mapping[str, Any], outcome: Any) -> str:
-    """Why a build did not do well, in one line; empty if it did, or has not ended."""
-    if build["results"] in (None, SUCCESS, WARNINGS, SKIPPED):
+    """Why a build did not do well, in one line; empty if it did, or has not ended.
+
+    Of warnings it is told where it was kept what gave them.
+    """
+    if build["results"] in (None, SUCCESS, SKIPPED):
         return ""
-    return (outcome.failure if outcome else "") or str(build.get("state_string") or "")
+    known = outcome.failure if outcome else ""
+    if build["results"] == WARNINGS:
+        return str(known)
+    return known or str(build.get("state_string") or "")
 
 
 def create_context_for_buildset(
@@ -186,7 +192,8 @@ def create_context_for_buildset(
     told = zip(builds, [*outcomes, *[None] * (len(builds) - len(outcomes))], strict=True)
     builds = [{**build, "failure": failure_of(build, outcome)} for build, outcome in told]
     changes = {one.id: one for outcome in outcomes for one in outcome.changes}
-    failed = [one for one in builds if one["failure"]]
+    failed = [one for one in builds if one["failure"] and one["results"] != WARNINGS]
+    failed = failed or [one for one in builds if one["failure"]]
     stamps = buildset["sourcestamps"]
     results = buildset["results"]
     return {

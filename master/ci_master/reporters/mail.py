@@ -21,6 +21,7 @@ from ci_master.reporters.addresses import (
     split_addresses,
 )
 from ci_master.reporters.base import ENCODING, MOST_WAITING, ReporterBase
+from ci_master.reporters.context import failure_of
 from ci_master.reporters.deferring import deferring
 from ci_master.reporters.generators.build import BuildStatusGenerator
 from ci_master.reporters.generators.worker import WorkerMissingGenerator
@@ -221,7 +222,9 @@ class MailNotifier(ReporterBase):
     ) -> EmailMessage:
         """The message, without its recipients."""
         message = EmailMessage()
-        subject = msgdict.get("subject") or usual_subject(title, results, builds)
+        subject = msgdict.get("subject")
+        if not subject:
+            subject = usual_subject(title, results, builds, await self._failure(builds))
         message["Subject"] = _one_line(subject)
         message.set_raw("From", self._sender().header())
         kind = "html" if msgdict.get("type") == "html" else "plain"
@@ -244,6 +247,13 @@ class MailNotifier(ReporterBase):
         if "From" not in message:
             message.set_raw("From", self._sender().header())
         return message
+
+    async def _failure(self, builds: list[Any] | None) -> str:
+        """Why the only build of a report did not do well; empty if it did, or there are others."""
+        if not builds or len(builds) != 1 or builds[0].get("buildid") is None:
+            return ""
+        outcome = await settle(self.master.data.outcome(builds[0]["buildid"]))
+        return failure_of(builds[0], outcome)
 
     def _sender(self) -> MailAddress:
         try:

@@ -5,11 +5,16 @@ from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 from typing import Any
 
+from ci_common.errorline import shortened
 from ci_common.results import statusToString
+from ci_master.reporters.context import branch_of, get_detected_status_text
 
 #: An address alone, and one that may have a name before it: ``Ann <ann@example.com>``.
 VALID_EMAIL_ADDR = r"[^\s<>@]+@[^\s<>@]+"
 VALID_EMAIL = re.compile(rf"^(?:{VALID_EMAIL_ADDR}|[^<>\n]*<{VALID_EMAIL_ADDR}>)$")
+
+#: Characters of a subject.
+LONGEST_SUBJECT = 250
 
 _STREAM_LETTERS = "oehi"
 
@@ -19,10 +24,29 @@ def encodable(text: str) -> str:
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
-def usual_subject(title: str, results: int | None, builds: Sequence[Any] | None) -> str:
-    """The subject where no formatter made one."""
+def usual_subject(
+    title: str, results: int | None, builds: Sequence[Any] | None, failure: str = ""
+) -> str:
+    """The subject where no formatter made one.
+
+    :param failure: why the only build of the report did not do well, in one line.
+    """
+    if builds and len(builds) == 1:
+        return _subject_of(builds[0], failure)
     names = sorted({build["builder"]["name"] for build in builds or ()})
     return f"{title}: {statusToString(results)} in {', '.join(names) or 'no builder'}"
+
+
+def _subject_of(build: Mapping[str, Any], failure: str) -> str:
+    branch = branch_of((build.get("buildset") or {}).get("sourcestamps") or ())
+    if build["results"] is not None:
+        status = get_detected_status_text((), build["results"], None)
+    elif build.get("buildid") is None:
+        status = "build requested"
+    else:
+        status = "build started"
+    told = f"{build['builder']['name']}{f' ({branch})' if branch else ''}: {status}"
+    return shortened(f"{told} - {failure}" if failure else told, LONGEST_SUBJECT)
 
 
 def attach_patch(message: EmailMessage, patch: Mapping[str, Any], number: int) -> None:

@@ -18,11 +18,9 @@ from ci_master.reporters.context import (
     create_context_for_worker,
 )
 from ci_master.reporters.deferring import deferring
+from ci_master.reporters.mailtext import LONGEST_SUBJECT
 
 Message = dict[str, Any]
-
-#: Characters of a subject.
-_LONGEST_SUBJECT = 250
 
 TEMPLATE_TYPES = ("plain", "html", "json")
 
@@ -265,7 +263,7 @@ class MessageFormatterBaseJinja(MessageFormatterBase):
         if self.subject_template is None:
             return None
         return shortened(
-            templates.fill_in(self.subject_template, context, "plain"), _LONGEST_SUBJECT
+            templates.fill_in(self.subject_template, context, "plain"), LONGEST_SUBJECT
         )
 
     def render_message_extra_info(self, context: Context) -> Any:
@@ -305,7 +303,7 @@ class MessageFormatter(MessageFormatterBaseJinja):
         """The template of the subject; a buildset's usual one says what failed of it."""
         if "builds" in context and self.subject_template == self.default_subject:
             text = templates.default_buildset_subject_template
-            return shortened(templates.fill_in(text, context, "plain"), _LONGEST_SUBJECT)
+            return shortened(templates.fill_in(text, context, "plain"), LONGEST_SUBJECT)
         return super().render_message_subject(context)
 
 

@@ -153,6 +153,23 @@ def test_an_interrupted_program_is_cancelled_and_says_why() -> None:
     assert ran.log("cancelled").text == "enough"
     assert ran.build_result == CANCELLED
     assert ran.build_state == "cancelled (enough) 'sleep' (cancelled)"
+    assert ran.build.row.failure == f"enough, in step '{ran.build.executedSteps[-1].name}'"
+
+
+@pytest.mark.parametrize(
+    "more, told",
+    [
+        ({"name": "lint", "warnOnFailure": True, "flunkOnFailure": False}, "lint: exit 3"),
+        ({"name": "lint", "decodeRC": {3: WARNINGS}, "warnOnWarnings": True}, "lint: exit 3"),
+        ({"name": "lint", "decodeRC": {3: WARNINGS}}, ""),
+    ],
+)
+def test_a_build_with_warnings_says_what_gave_them(more: dict[str, Any], told: str) -> None:
+    harness = StepHarness()
+    harness.expect("shell").rc(3)
+    ran = harness.run(Shell(command=["tool"], **more))
+    assert (ran.build_result == WARNINGS) is bool(told)
+    assert (ran.build.row.failure, ran.build.row.failed_step) == (told, None)
 
 
 def test_a_lost_worker_makes_step_and_build_be_retried() -> None:

@@ -10,7 +10,10 @@ from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
 
 from ci_common.faults import ConfigError
-from ci_master.reporters.generators.build import BuildStatusGenerator
+from ci_master.reporters.generators.build import (
+    BuildStartEndStatusGenerator,
+    BuildStatusGenerator,
+)
 from ci_master.reporters.mail import Domain, MailNotifier
 from tests.fakes.reporters import FakeSite, build
 from tests.unit.reporters.noting import noted
@@ -50,6 +53,25 @@ class MailTests(SynchronousTestCase):
         self.assertEqual(message["Subject"], "linux (main): failed build - failed make")
         self.assertEqual(message["From"], "CI <ci@example.org>")
         self.assertIn("linux #2 on main: failed build", message.get_content())
+
+    def test_the_beginning_and_the_end_have_the_usual_subject(self) -> None:
+        reporter = self.start(
+            sendToInterestedUsers=False,
+            extraRecipients=["all@example.org"],
+            generators=[BuildStartEndStatusGenerator()],
+        )
+        row = self.site.master.add(build(results=None))
+        self.site.tell(row, "new")
+        row = self.site.master.add(build(results=2, failure="test: exit 1 - 3 failed"))
+        self.site.tell(row, "finished")
+        row = self.site.master.add(build(results=0))
+        self.site.tell(row, "finished")
+        subjects = [str(message["Subject"]) for message, _ in reporter.posted]
+        assert subjects == [
+            "linux (main): build started",
+            "linux (main): failed build - test: exit 1 - 3 failed",
+            "linux (main): passing build",
+        ]
 
     def test_without_interested_users_the_others_are_addressed(self) -> None:
         reporter = self.start(sendToInterestedUsers=False, extraRecipients=["all@example.org"])

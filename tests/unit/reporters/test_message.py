@@ -6,7 +6,7 @@ import pytest
 
 from ci_common.faults import ConfigError
 from ci_common.results import CANCELLED, FAILURE, SUCCESS, WARNINGS
-from ci_master.reporters.context import get_detected_status_text, headline_of
+from ci_master.reporters.context import failure_of, get_detected_status_text, headline_of
 from ci_master.reporters.generators.build import BuildStatusGenerator
 from ci_master.reporters.message import (
     MessageFormatter,
@@ -15,6 +15,7 @@ from ci_master.reporters.message import (
     MessageFormatterFunctionRaw,
     MessageFormatterRenderable,
 )
+from ci_master.storage.views_outcome import Outcome
 from tests.fakes.reporters import STAMP, FakeMaster, build
 from tests.unit.reporters.test_generators import result_of
 
@@ -124,6 +125,22 @@ def test_the_subject_of_a_buildset_counts_its_builds_and_says_what_failed() -> N
     made = result_of(MessageFormatter().format_message_for_buildset(master, buildset, builds))
     assert made["subject"] == "2 of 2 builds failed (main) - b1: test: exit 1; b2: test: exit 2"
     assert made["body"].startswith("2 of 2 builds failed (main): b1, b2\n\nb1 #1: failure - test")
+
+
+@pytest.mark.parametrize(
+    "results, known, told",
+    [
+        (WARNINGS, "lint: exit 3", "lint: exit 3"),
+        (WARNINGS, "", ""),
+        (CANCELLED, "enough, in step 'make'", "enough, in step 'make'"),
+        (CANCELLED, "", "failed make"),
+        (SUCCESS, "x", ""),
+        (None, "x", ""),
+    ],
+)
+def test_why_a_build_did_not_do_well(results: int | None, known: str, told: str) -> None:
+    row = {"results": results, "state_string": "failed make"}
+    assert failure_of(row, Outcome(failure=known)) == told
 
 
 def test_what_goes_into_html_is_escaped() -> None:
