@@ -38,15 +38,28 @@ class Repository:
 
         :returns: its subject; None if none is left, or if the person has begun to work here.
         """
-        known = self._subjects()
-        is_clean = not self._git(self._work, "status", "--porcelain").strip()
-        if len(known) >= len(COMMITS) or not is_clean:
+        left = self.commits_left()
+        if not left:
             return None
-        if known != [commit.subject for commit in COMMITS[: len(known)]]:
-            return None
-        commit = COMMITS[len(known)]
+        commit = COMMITS[-left]
         self._push(commit)
         return commit.subject
+
+    def commits_left(self) -> int:
+        """How many of the sample's commits will be pushed; 0 if the person has begun to work."""
+        known = self._subjects()
+        return len(COMMITS) - len(known) if self._is_samples(known) else 0
+
+    def is_complete(self) -> bool:
+        """Whether all of the sample's commits are there, and nothing else."""
+        known = self._subjects()
+        return len(known) == len(COMMITS) and self._is_samples(known)
+
+    def _is_samples(self, known: list[str]) -> bool:
+        """Whether these commits are the sample's first ones, and nothing else was begun."""
+        if known != [commit.subject for commit in COMMITS[: len(known)]]:
+            return False
+        return not self._git(self._work, "status", "--porcelain").strip()
 
     def _push(self, commit: Commit) -> None:
         for name, text in commit.files.items():

@@ -42,10 +42,14 @@ def master_directory(given: str) -> Path:
     except OSError:
         raise Problem(
             f"{path} is not the directory of a master: it has no {TAC};"
-            f" make one with 'ci-master create-master {given}'"
+            f" name the master's directory, or make one with 'ci-master create-master {given}'"
         ) from None
     if "Application('buildmaster')" not in text and 'Application("buildmaster")' not in text:
-        raise Problem(f"{path / TAC} is not that of a master (is it a worker's?)")
+        known = "worker" in text.lower()
+        whose = (
+            f"that of a worker: use 'ci-worker ... {given}'" if known else "not that of a master"
+        )
+        raise Problem(f"{path / TAC} is {whose}")
     return path
 
 

@@ -79,6 +79,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     name = ALIASES.get(words[0], words[0])
     if name not in COMMANDS:
+        if name == "create-worker":
+            return _complain(
+                f"there is no command '{name}'; workers are made by 'ci-worker {name}'"
+            )
         near = nearest(name, [*COMMANDS, *ALIASES])
         hint = f"did you mean '{near}'?" if near else "see ci-master --help"
         return _complain(f"there is no command '{name}'; {hint}")

@@ -79,7 +79,10 @@ def _run(options: argparse.Namespace, stop: StopRequest) -> int:
         for name in WORKERS if not stop.wanted else ():
             processes.start(name, [sys.executable, "-m", "ci_worker"])
         if not stop.wanted:
-            _say(_welcome(home, port))
+            left = 0 if options.no_pushes else repository.commits_left()
+            _say(_welcome(home, port, left))
+            if repository.is_complete():
+                _say(_what_there_is(port, "All commits of the sample are pushed. To look at:"))
         return _watch(processes, repository, port, with_pushes=not options.no_pushes)
 
 
@@ -109,7 +112,7 @@ def _watch(processes: Processes, repository: Repository, port: int, *, with_push
         if pushed is not None:
             _say(f"pushed a commit: {pushed}")
         if pushed == COMMITS[-1].subject:
-            _say(_what_there_is(port))
+            _say(_what_there_is(port, _LAST))
 
 
 def _say(text: str) -> None:
@@ -126,7 +129,7 @@ def _refuse_second_run(home: Path) -> None:
         raise Problem(f"this demonstration runs already; to stop it: {commands}")
 
 
-def _welcome(home: Path, port: int) -> str:
+def _welcome(home: Path, port: int, left: int) -> str:
     return f"""\
 The demonstration runs, in {home}
 
@@ -139,16 +142,26 @@ Let it build a change of yours:
   echo "def twice(a): return 2 * a" >> sums/__init__.py
   git commit -am "Add twice" && git push
 
-Within ten seconds the waterfall shows the builds of it. Four commits of the sample are pushed
-in the first minute, unless you begin to work there. Ctrl-C stops everything."""
+Within ten seconds the waterfall shows the builds of it.{_pushes(left)} Ctrl-C stops everything."""
 
 
-def _what_there_is(port: int) -> str:
+_LAST = "That was the last one. In a few seconds there is something to look at:"
+
+
+def _pushes(left: int) -> str:
+    if not left:
+        return ""
+    commits = "1 commit of the sample is" if left == 1 else f"{left} commits of the sample are"
+    return f"""
+{commits} pushed in the first minute, unless you begin to work there."""
+
+
+def _what_there_is(port: int, begin: str) -> str:
     return f"""\
 
-That was the last one. In a few seconds there is something to look at:
+{begin}
 
   red:      http://localhost:{port}/builders/tests   a test fails since this commit: mend it
-  running:  http://localhost:{port}/builders/soak    a build of six minutes, with its log
+  running:  http://localhost:{port}/builders/soak    a build of six minutes, every five minutes
   waiting:  http://localhost:{port}/queue            what waits for it, and why
 """

@@ -1,7 +1,7 @@
 """Bring a stopped master to this version: its database, and its copy of the sample.
 
 Needed after each upgrade of ci-framework; a master refuses to run on an older database.
-Make a backup of the database first.
+Make a backup first: 'ci-master backup'.
 """
 
 import argparse

@@ -115,7 +115,11 @@ def _read(directory: Path, path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError:
         sample = path.with_name("master.cfg.sample")
-        hint = f"copy {sample.name} to {path.name} and edit it" if sample.exists() else ""
+        hint = (
+            f"copy {sample.name} to {path.name} and edit it"
+            if sample.exists()
+            else "name the directory of a master that 'ci-master create-master' made, or the file"
+        )
         what = f"configuration file '{path}' does not exist"
         raise ConfigError([Fault(path.name, what, hint)]) from None
     except OSError as error:

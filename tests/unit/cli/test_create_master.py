@@ -56,5 +56,5 @@ def test_with_force_the_tac_is_replaced(tmp_path: Path) -> None:
 
 def test_the_tac_of_a_worker_is_refused(tmp_path: Path) -> None:
     (tmp_path / "buildbot.tac").write_text("application = service.Application('buildbot-worker')")
-    with pytest.raises(Problem, match="is not that of a master"):
+    with pytest.raises(Problem, match="is that of a worker: use 'ci-worker"):
         master_directory(str(tmp_path))

@@ -42,6 +42,15 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["strat"], "ci-master: there is no command 'strat'; did you mean 'start'?\n"),
         (["xyzzy"], "ci-master: there is no command 'xyzzy'; see ci-master --help\n"),
+        (
+            ["create-worker", "w", "host", "w", "pw"],
+            "there is no command 'create-worker'; workers are made by 'ci-worker create-worker'",
+        ),
+        (
+            ["checkconfig", "."],
+            "name the directory of a master that 'ci-master create-master' made",
+        ),
+        (["start", "nosuch"], "name the master's directory, or make one with 'ci-master create-m"),
         (["--verbos"], "ci-master: there is no option --verbos; see ci-master --help\n"),
         (["stop", "/nowhere"], "is not the directory of a master: it has no buildbot.tac"),
         (["sighup", "/nowhere"], "is not the directory of a master: it has no buildbot.tac"),

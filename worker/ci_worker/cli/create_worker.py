@@ -201,7 +201,7 @@ def _make(basedir: Path, settings: WorkerSettings, *, force: bool, quiet: bool) 
     if basedir.is_dir():
         tell(f"updating the directory {basedir}")
     make_private_directory(basedir)
-    _write_tac(basedir / TAC, tac_text(settings), force=force, tell=tell)
+    is_written = _write_tac(basedir / TAC, tac_text(settings), force=force, tell=tell)
     info = basedir / "info"
     info.mkdir(exist_ok=True)
     for name, describe in _INFO.items():
@@ -212,15 +212,19 @@ def _make(basedir: Path, settings: WorkerSettings, *, force: bool, quiet: bool) 
         path.write_text(f"{text}\n", encoding="utf-8")
         path.chmod(0o644)
         tell(f"people who see the master's pages read of it: {text}\n    (edit {path})")
-    tell(f"worker configured in {basedir}; to start it: ci-worker start {basedir}")
+    if is_written:
+        tell(f"worker configured in {basedir}; to start it: ci-worker start {basedir}")
+    else:
+        tell(f"{basedir} starts with its former settings until you take the new file over")
 
 
-def _write_tac(path: Path, text: str, *, force: bool, tell: Tell) -> None:
+def _write_tac(path: Path, text: str, *, force: bool, tell: Tell) -> bool:
+    """Whether the file now says what was asked; if not, the new text is beside it."""
     target = path
     if path.exists():
         if path.read_text(encoding="utf-8", errors="replace") == text:
             tell(f"{path} is as it should be")
-            return
+            return True
         if not force:
             target = path.with_name(path.name + ".new")
             tell(f"{path} exists and differs: the new one is {target} (--force overwrites)")
@@ -229,6 +233,7 @@ def _write_tac(path: Path, text: str, *, force: bool, tell: Tell) -> None:
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
     target.chmod(0o600)
+    return target == path
 
 
 def tac_text(settings: WorkerSettings) -> str:

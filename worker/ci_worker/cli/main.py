@@ -5,14 +5,21 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
+from ci_common.faults import nearest
 from ci_worker import __version__
 
 _CREATE = "create-worker"
+_COMMANDS = (_CREATE, "start", "stop", "restart")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit status."""
-    options = parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and not words[0].startswith("-") and words[0] not in _COMMANDS:
+        near = nearest(words[0], _COMMANDS)
+        hint = f"did you mean '{near}'?" if near else "see ci-worker --help"
+        parser().exit(1, f"ci-worker: there is no command '{words[0]}'; {hint}\n")
+    options = parser().parse_args(words)
     if options.command == _CREATE:
         from ci_worker.cli.create_worker import create_worker
 
@@ -71,7 +78,8 @@ def _create(commands: "Commands") -> argparse.ArgumentParser:
     sub.add_argument(
         "--maxdelay",
         default="300",
-        help="longest wait between two tries to connect, in seconds; 60 at most (300)",
+        help="longest wait between two tries to connect, in seconds; more than 60 counts as 60"
+        " (300)",
     )
     sub.add_argument(
         "--maxretries",

@@ -51,7 +51,13 @@ def _is_worker(basedir: str) -> bool:
     try:
         text = tac.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        say(f"{os.path.abspath(basedir)} is not a worker's directory: {TAC}: {error.strerror}")
+        say(
+            f"{os.path.abspath(basedir)} is not a worker's directory: {TAC}: {error.strerror};"
+            " name the worker's directory, or make one with 'ci-worker create-worker'"
+        )
+        return False
+    if "Application('buildmaster')" in text or 'Application("buildmaster")' in text:
+        say(f"{tac} is that of a master: use 'ci-master ... {basedir}'")
         return False
     if "Worker" not in text:
         say(f"{tac} makes no worker: it does not mention 'Worker'")

@@ -52,7 +52,8 @@ class HomeView:
     running: list[RunningNow]
     recent: list[Finished]
     all_builders: int
-    warned: int  # those whose latest build has warnings
+    has_built: bool  # whether any of them has
+    calm: str  # what is said where nothing needs attention
     waiting: int
     waits: list[tuple[str, int]]  # reason, how many
 
@@ -132,10 +133,36 @@ def home_view(
         running=running,
         recent=[_finished(farm, line) for line in recent],
         all_builders=len(active),
-        warned=kinds.count("warnings"),
+        has_built=kinds.count("none") < len(kinds),
+        calm=calm(kinds, len(configured)),
         waiting=len(waiting),
         waits=wait_counts(farm, waiting)[:4],
     )
+
+
+def calm(kinds: list[str], workers: int) -> str:
+    """What is said where no builder fails and no worker is missing.
+
+    :param kinds: of the mark of each builder: that of its latest result.
+    :param workers: how many are configured.
+    """
+    total = len(kinds)
+    green, warned, never = (kinds.count(kind) for kind in ("success", "warnings", "none"))
+    without = total - green - warned - never
+    if never == total:
+        builders = "Nothing has been built yet"
+    elif green == total:
+        builders = "The builder is green" if total == 1 else f"All {total} builders are green"
+    else:
+        counts = (
+            (green, "green"),
+            (warned, "with warnings"),
+            (without, "without a result"),
+            (never, "never built"),
+        )
+        told = ", ".join(f"{number} {words}" for number, words in counts if number)
+        builders = f"No builder fails: {told}"
+    return f"{builders}. {'Every worker works.' if workers else 'No worker is configured.'}"
 
 
 def _finished(farm: Farm, line: Any) -> Finished:
@@ -154,6 +181,12 @@ def _finished(farm: Farm, line: Any) -> Finished:
     )
 
 
+def _title(failing: int, view: HomeView) -> str:
+    if failing:
+        return plural(failing, "builder failing", "builders failing")
+    return "all is well" if view.has_built else "nothing built yet"
+
+
 async def home(ask: Ask) -> Page:
     """``/``"""
     data = ask.data
@@ -170,7 +203,7 @@ async def home(ask: Ask) -> Page:
     failing = sum(1 for builder in builders if builder.active and builder.broken)
     return Page(
         "home.html",
-        plural(failing, "builder failing", "builders failing") if failing else "all is well",
+        _title(failing, view),
         view,
         kind=worst_kind(builders),
         nav="home",
