@@ -1,6 +1,6 @@
 """Home: is anything broken, what runs, what waits."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,7 +140,7 @@ def home_view(
     )
 
 
-def calm(kinds: list[str], workers: int) -> str:
+def calm(kinds: Sequence[str], workers: int) -> str:
     """What is said where no builder fails and no worker is missing.
 
     :param kinds: of the mark of each builder: that of its latest result.
