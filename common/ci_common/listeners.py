@@ -149,20 +149,26 @@ class Listeners:
 
         Certificates of sockets that are served already are read again.
 
-        :raises CannotReserve: with the text that could not be had; then nothing is taken.
+        :raises CannotReserve: with each text that could not be had; then nothing is taken.
         """
         reservation = Reservation()
         try:
-            wanted = [(text, self._read(text)) for text in dict.fromkeys(texts)]
+            refused: list[CannotReserve] = []
+            wanted = []
+            for text in dict.fromkeys(texts):
+                try:
+                    wanted.append((text, self._read(text)))
+                except CannotReserve as error:
+                    refused.append(error)
             keys = {serving.key for _, serving in wanted}
             for text, serving in wanted:
-                if serving.endpoint.port == 0:
-                    continue  # any free one: it is taken when it is served
-                socket = self._sockets.get(serving.key)
-                if socket is None:
-                    socket = await self._take(text, serving, keys, reservation)
-                socket.hold()
-                reservation._held.append(socket)
+                try:
+                    await self._hold(text, serving, keys, reservation)
+                except CannotReserve as error:
+                    refused.append(error)
+            if refused:
+                first, *first.others = refused
+                raise first
             # What is served now may have to be served again, so it is not closed meanwhile.
             for socket in self._sockets.values():
                 socket.hold()
@@ -210,6 +216,17 @@ class Listeners:
             return self._serving(text, _Nobody())
         except Exception as error:
             raise CannotReserve(text, error) from error
+
+    async def _hold(
+        self, text: str, serving: _Serving, wanted: set[Key], reservation: Reservation
+    ) -> None:
+        if serving.endpoint.port == 0:
+            return  # any free one: it is taken when it is served
+        socket = self._sockets.get(serving.key)
+        if socket is None:
+            socket = await self._take(text, serving, wanted, reservation)
+        socket.hold()
+        reservation._held.append(socket)
 
     async def _take(
         self, text: str, serving: _Serving, wanted: set[Key], reservation: Reservation
@@ -283,12 +300,14 @@ class CannotReserve(Exception):
 
     :ivar text: what asked for it.
     :ivar reason: what was raised: ``CannotListenError``, ``OSError``, ...
+    :ivar others: the same of further sockets that were wanted with it.
     """
 
     def __init__(self, text: str, reason: Exception) -> None:
         super().__init__(f"{text}: {reason}")
         self.text = text
         self.reason = reason
+        self.others: list[CannotReserve] = []
 
 
 class _Socket:

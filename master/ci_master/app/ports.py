@@ -18,7 +18,7 @@ _EVERYWHERE_OR_HERE = ("", "0.0.0.0", "::", "127.0.0.1", "::1")
 async def reserve_ports(listeners: Listeners, config: Config) -> Reservation:
     """Take all ports that will be served under a configuration.
 
-    :raises ConfigError: with the port that cannot be had.
+    :raises ConfigError: with each port that cannot be had.
     """
     needs_pb = any(not getattr(worker, "is_local", False) for worker in config.workers)
     wanted: dict[str, str] = {}
@@ -29,7 +29,12 @@ async def reserve_ports(listeners: Listeners, config: Config) -> Reservation:
     try:
         return await listeners.reserve(wanted)
     except CannotReserve as error:
-        raise ConfigError(_faults(listeners, wanted[error.text], error)) from error
+        faults = [
+            fault
+            for one in (error, *error.others)
+            for fault in _faults(listeners, wanted[one.text], one)
+        ]
+        raise ConfigError(faults) from error
 
 
 def _place(config: Config, thing: Any, who: str) -> str:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ci_common.faults import ConfigError
 from ci_master.cli.main import _LIGHT, _NEEDED, COMMANDS, main
+from ci_master.config.load import load_config
 
 
 def test_every_command_tells_about_itself(capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,6 +34,12 @@ def test_without_a_command_the_overview_is_an_error(capsys: pytest.CaptureFixtur
     assert "usage: ci-master" in capsys.readouterr().err
 
 
+def test_a_directory_without_a_configuration_says_how_one_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path, "master.cfg")
+    assert "name the directory of a master that" in caught.value.faults[0].hint
+
+
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("ci-master 0.")
@@ -45,10 +53,6 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         (
             ["create-worker", "w", "host", "w", "pw"],
             "there is no command 'create-worker'; workers are made by 'ci-worker create-worker'",
-        ),
-        (
-            ["checkconfig", "."],
-            "name the directory of a master that 'ci-master create-master' made",
         ),
         (["start", "nosuch"], "name the master's directory, or make one with 'ci-master create-m"),
         (["--verbos"], "ci-master: there is no option --verbos; see ci-master --help\n"),

@@ -134,6 +134,16 @@ def test_a_taken_port_leaves_all_as_it_was(here: Setting) -> None:
     here.has((80, "", True, "pages"))
 
 
+def test_each_taken_port_is_named_at_once(here: Setting) -> None:
+    here.listen("tcp:80", "pages")
+    here.machine.taken.update({91, 92})
+    with pytest.raises(CannotReserve) as caught:
+        here.reserve("tcp:90", "tcp:91", "tcp:80", "tcp:nonsense", "tcp:92")
+    told = [caught.value, *caught.value.others]
+    assert sorted(one.text for one in told) == ["tcp:91", "tcp:92", "tcp:nonsense"]
+    here.has((80, "", True, "pages"))
+
+
 def test_ports_are_exchanged_and_exchanged_back(here: Setting) -> None:
     pages, workers = here.listen("tcp:80", "pages"), here.listen("tcp:90", "workers")
     reservation = here.reserve("tcp:90", "tcp:80")
