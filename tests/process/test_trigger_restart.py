@@ -101,12 +101,12 @@ def test_a_parent_cancelled_after_the_kill_takes_its_children_along(
 def test_kill_9_of_the_parents_worker_leaves_the_child_running(
     farm: Farm, master: Master, tmp_path: Path
 ) -> None:
-    farm.worker(master, "w2")
-    request = master.force("middle")
+    request = master.force("middle")  # on w1, as no other worker is there yet
     (gate,) = wait_until(lambda: requests_of(master, "gate"), "what it waits for")
+    farm.worker(master, "w2")
     build = master.build_of(gate["buildrequestid"])
     wait_until(lambda: "shell" in master.steps(build), "its step")
-    wait_until(lambda: results_of(master, "middle") == [None], "the build that waits")
+    assert results_of(master, "middle") == [None]
     w1 = next(daemon for daemon in farm._daemons if daemon.home.name == "w1")
     w1.kill()
     wait_until(lambda: results_of(master, "middle")[0] == RETRY, "the end of the first attempt")
