@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, ensureDeferred, inlineCallbacks
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -44,6 +45,47 @@ async def settle(value: Any) -> Any:
     return value
 
 
+#: What a function of a user may raise: also what would end a program, as ``sys.exit()`` does. One
+#: build, or one answer, fails by it, and nothing else.
+USERS_ERRORS = (Exception, SystemExit, KeyboardInterrupt)
+
+
+class EndedByOverride(Exception):
+    """A user's function raised what would end a program, as ``sys.exit()`` does."""
+
+
 async def call_override(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call what a user gave us, and wait for it if it is of the kind that must be waited for."""
-    return await settle(function(*args, **kwargs))
+    """Call what a user gave us, and wait for it if it is of the kind that must be waited for.
+
+    :raises EndedByOverride: instead of ``SystemExit`` and other exceptions that are no
+        ``Exception``: whoever cleans up after a failure catches it like any other.
+    """
+    try:
+        return await settle(function(*args, **kwargs))
+    except (Exception, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise EndedByOverride(f"{type(error).__name__}: {error}") from error
+
+
+async def within(clock: IReactorTime, limit_s: float, work: Awaitable[T]) -> T:
+    """The outcome of some work, if it ends in time; otherwise the work is cancelled.
+
+    :raises TimeoutError: after ``limit_s`` seconds, also if the work does not heed its end.
+    """
+    running = to_deferred(work)
+    outcome: Deferred[T] = Deferred()
+
+    def give_up() -> None:
+        outcome.errback(TimeoutError(f"it did not end within {limit_s:g} seconds"))
+        running.cancel()
+
+    timer = clock.callLater(limit_s, give_up)
+
+    def ended(result: Any) -> None:
+        if timer.active():
+            timer.cancel()
+            outcome.callback(result)
+
+    running.addBoth(ended)
+    return await outcome

@@ -81,7 +81,7 @@ class House:
         self._log_rotation = log_rotation
         self.bus = Bus(int(reactor.seconds() * 1000))
         self.facade = MasterFacade(basedir, reactor, self.bus, self.render)
-        self.secrets = Secrets(in_thread=deferToThread, master=self.facade)
+        self.secrets = Secrets(in_thread=deferToThread, master=self.facade, clock=reactor)
         self.listeners = Listeners(reactor, basedir)
         self.pb = PBPorts(reactor, self.render, self.listeners)
         self.locks = LockTable()

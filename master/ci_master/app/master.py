@@ -12,7 +12,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from ci_common.aio import spawn, to_deferred
+from ci_common.aio import EndedByOverride, call_override, spawn, to_deferred
 from ci_common.ending import act_on
 from ci_common.faults import ConfigError, Fault
 from ci_common.lean import without_tls
@@ -175,6 +175,13 @@ class BuildMaster(MultiService):
 
     async def _reload(self) -> None:
         self._reload_wanted = False
+        try:
+            await call_override(self._load_and_apply)
+        except EndedByOverride as error:
+            self.log.failure("the configuration could not be loaded")
+            self._abort(None, error)
+
+    async def _load_and_apply(self) -> None:
         house = self.house
         if house is None or self.config is None or self._stopping:
             return

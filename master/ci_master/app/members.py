@@ -142,9 +142,7 @@ class Members:
             self._log_end(name)
         try:
             if service.parent is not None:
-                stopping = service.disownServiceParent()
-                if stopping is not None:
-                    await stopping
+                await service.call_in_time(service.disownServiceParent)
         except Exception:
             self._log_end(name)
 

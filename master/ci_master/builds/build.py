@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
-from ci_common.aio import call_override
+from ci_common.aio import USERS_ERRORS, call_override
 from ci_common.errorline import shortened
 from ci_common.failures import StepFailure
 from ci_common.results import (
@@ -117,11 +117,11 @@ class Build(BuildFacts, BuildLocks, BuildStop):
         except CancelledError:  # stopped, or its worker lost, before there was anything to run
             self.results = CANCELLED
             data.builds.announce(self.row)
-        except Exception:
+        except USERS_ERRORS:
             self._broke(Failure())
         try:
             await self._end()
-        except Exception:
+        except USERS_ERRORS:
             self.results = EXCEPTION
             self.logger.failure("{build} could not be ended properly", build=self)
         return self.results
@@ -155,7 +155,7 @@ class Build(BuildFacts, BuildLocks, BuildStop):
             self.executedSteps.append(step)
             try:
                 result = await run_step(step)
-            except Exception:
+            except USERS_ERRORS:
                 result = await self._step_broke(step, Failure())
             self.currentStep = None
             before = self.results

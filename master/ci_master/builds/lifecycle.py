@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ci_common.aio import spawn
+from ci_common.aio import USERS_ERRORS, spawn
 from ci_common.results import (
     CANCELLED,
     EXCEPTION,
@@ -75,7 +75,7 @@ async def _add(step: BuildStep) -> None:
     if type(name) is not str:
         try:
             name = await step.render(name)
-        except Exception:
+        except USERS_ERRORS:
             log.failure("the name of a {step} could not be rendered", step=type(step).__name__)
             name = None
     steps = step.build.services.data.steps
@@ -141,7 +141,7 @@ async def _is_hidden(step: BuildStep) -> bool:
             hidden = started(hidden(step.results, step))
         if isinstance(hidden, Deferred):
             hidden = await step.build.cuttable(hidden, soon=step.stopped)
-    except Exception:
+    except USERS_ERRORS:
         step.results = EXCEPTION
         await step.addLogWithFailure(Failure(), "hidden-")
         return False
@@ -157,13 +157,13 @@ async def _result_of_error(step: BuildStep, error: BaseException) -> int:
         return FAILURE
     if isinstance(error, LOST):
         return RETRY
-    if isinstance(error, GeneratorExit | KeyboardInterrupt | SystemExit):
+    if isinstance(error, GeneratorExit):
         raise error
     failure = Failure(error)
     log.failure("step {name} raised", failure=failure, name=step.name)
     try:
         await step.addLogWithFailure(failure)
-    except Exception:
+    except USERS_ERRORS:
         log.failure("the error of step {name} could not be stored", name=step.name)
     return EXCEPTION
 
@@ -171,7 +171,7 @@ async def _result_of_error(step: BuildStep, error: BaseException) -> int:
 async def _finish_logs(step: BuildStep) -> list[Failure]:
     try:
         return await step._finish_logs()
-    except Exception:
+    except USERS_ERRORS:
         log.failure("logs of step {name} could not be ended", name=step.name)
         step.results = EXCEPTION
         return []
@@ -209,7 +209,7 @@ async def _show_result(step: BuildStep) -> None:
     """Store the final text, and keep what goes into the text of the build."""
     try:
         summary = await _summary(step, step.getBuildResultSummary(), "getResultSummary()")
-    except Exception:
+    except USERS_ERRORS:
         log.failure("step {name} could not be summed up", name=step.name)
         step.results = EXCEPTION
         summary = {"step": "finished (exception)", "build": "finished (exception)"}

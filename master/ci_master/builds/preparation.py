@@ -8,6 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ci_common.aio import USERS_ERRORS
 from ci_common.results import CANCELLED, EXCEPTION, RETRY, SUCCESS
 from ci_master.builds.buildproperties import of_attached_worker, storable
 from ci_master.builds.buildstep import BuildStep
@@ -53,7 +54,7 @@ async def prepare(build: Build) -> bool:
         return await _failed(build, step, problem)
     except CancelledError:
         return _ended(build, step, "cancelled", CANCELLED)
-    except Exception as error:
+    except USERS_ERRORS as error:
         if isinstance(error, LOST):
             lost = PreparationFailed("worker_prepare", "worker not available", RETRY)
             return await _failed(build, step, lost)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from threading import current_thread, main_thread
 from types import CodeType
 from typing import Any
 
@@ -146,7 +147,9 @@ def _given_by(
         where = _fault_of(error, path, places).where
         raised = [fault if fault.where else replace(fault, where=where) for fault in error.faults]
         raise ConfigError(_in_order([*faults, *raised])) from error
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and current_thread() is main_thread():
+            raise  # Ctrl-C at a terminal; the thread of a reload gets it from the file alone
         fault = _fault_of(error, path, places)
         raise ConfigError(_in_order([*faults, fault])) from error
     given = names.get("BuildmasterConfig")

@@ -7,6 +7,7 @@ starts to run when the app hands it a :class:`Site`.
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,18 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from ci_common.aio import call_override, settle, to_deferred
+from ci_common.aio import call_override, to_deferred, within
 from ci_master.data.faults import configFault
 from ci_master.data.recorded import Recorded, accumulated
 from ci_master.events.bus import Bus
 
 if TYPE_CHECKING:  # SQLAlchemy is slow to import, and checking a configuration needs none of it
     from ci_master.storage.store import Store
+
+
+#: Seconds that a method of a user's service may take to start it, to stop it, or to take over its
+#: arguments. ``ci-master reconfig`` waits for a minute.
+ANSWER_S = 40.0
 
 
 @dataclass
@@ -39,6 +45,10 @@ class Site:
     config: Any  # the running configuration
     #: where programs that run on the master are written down, see ci_common.processes.records
     records: Any = None
+
+
+def _given(result: Any) -> Any:
+    return result
 
 
 class BuildbotService(Recorded, MultiService):
@@ -115,11 +125,18 @@ class BuildbotService(Recorded, MultiService):
         start = self.startService
         self.startService = lambda: begun.append(start())  # type: ignore[method-assign]
         try:
-            self.setServiceParent(parent)
+            await call_override(self.setServiceParent, parent)
         finally:
             del self.__dict__["startService"]
         for result in begun:
-            await settle(result)
+            await self.call_in_time(partial(_given, result))
+
+    async def call_in_time(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call a method that users may have written, and wait for its end, though not for ever.
+
+        :raises TimeoutError: if it takes longer than :data:`ANSWER_S`.
+        """
+        return await within(self.site.clock, ANSWER_S, call_override(method, *args, **kwargs))
 
     def snapshot(self) -> Any:
         """What :meth:`take_over` needs to have this service as it is now."""
@@ -149,7 +166,7 @@ class BuildbotService(Recorded, MultiService):
         for name in accumulated(type(self), "secrets"):
             if name in kwargs:
                 kwargs[name] = await self.site.render(kwargs[name])
-        await call_override(self.reconfigService, *self.service_args, **kwargs)
+        await self.call_in_time(self.reconfigService, *self.service_args, **kwargs)
 
     def renderSecrets(self, *values: Any) -> Deferred[Any]:
         """Render secrets and other renderables outside of a build.
@@ -199,10 +216,10 @@ class ClusteredBuildbotService(BuildbotService):
         """Activate it, once."""
         if not self._active:
             self._active = True
-            await call_override(self.activate)
+            await self.call_in_time(self.activate)
 
     async def become_inactive(self) -> None:
         """Deactivate it, if it is active."""
         if self._active:
             self._active = False
-            await call_override(self.deactivate)
+            await self.call_in_time(self.deactivate)

@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
+from ci_common.aio import USERS_ERRORS
 from ci_master.builds.builder import Builder
 from ci_master.builds.buildrequest import BuildRequest
 from ci_master.builds.lockids import access_of
@@ -119,7 +120,7 @@ class Choice:
         answer = await ask(self.clock, "canStartBuild", allowed, builder, worker, wanted)
         try:
             return bool(answer)
-        except Exception as error:
+        except USERS_ERRORS as error:
             raise failed("canStartBuild", allowed, error) from error
 
     async def builders(
@@ -133,7 +134,7 @@ class Choice:
             raise nonsense(name, prioritize, f"gave {shown(ordered)}, which is no list of builders")
         try:
             ordered = list(ordered)
-        except Exception as error:
+        except USERS_ERRORS as error:
             raise failed(name, prioritize, error) from error
         for one in ordered:
             if id(one) not in given:
@@ -156,7 +157,7 @@ async def rendered_locks(clock: IReactorTime, builder: Builder, request: Request
     for lock in rendered:
         try:
             access_of(lock)
-        except Exception as error:
+        except USERS_ERRORS as error:
             problem = f"gave {shown(lock)}, which is no lock"
             raise nonsense("locks", locks, problem) from error
     return list(rendered)

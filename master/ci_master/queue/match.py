@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ci_common.aio import USERS_ERRORS
 from ci_master.builds.builder import Builder
 from ci_master.builds.locks import LockAccess, LockTable, access_of, all_available
 from ci_master.builds.locktable import Claim, RealLock
@@ -129,7 +130,7 @@ def why_not_there(slot: WorkerSlot, context: MatchContext) -> WaitReason | None:
 def _lacking(requires: Mapping[str, Any], slot: WorkerSlot) -> str | None:
     try:
         return why_lacking(requires, facts_of(slot))
-    except Exception as error:
+    except USERS_ERRORS as error:
         functions = [wanted for wanted in requires.values() if callable(wanted)]
         raise failed("requires", functions[0] if functions else None, error) from error
 

@@ -6,7 +6,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
-from ci_common.aio import spawn
+from ci_common.aio import USERS_ERRORS, spawn
 from ci_common.results import CANCELLED, EXCEPTION, RETRY
 from ci_master.builds.builder import Builder
 from ci_master.data.model import Request
@@ -80,7 +80,7 @@ class Runs:
         request, slot = start.request, start.seat.slot
         try:
             results = await self._start_build(start.builder, [request], slot)
-        except Exception:
+        except USERS_ERRORS:
             self.log.failure("a build of {name} failed to run", name=start.builder.name)
             results = EXCEPTION
         wanted_stop = self._to_stop.pop(request.id, None)

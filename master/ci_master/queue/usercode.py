@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 import ci_common
 import ci_master
-from ci_common.aio import call_override, to_deferred
+from ci_common.aio import EndedByOverride, call_override, to_deferred
 from ci_master.queue.backoff import LONGEST_S
 
 #: Seconds after which a function that has not answered counts as failed.
@@ -86,6 +86,8 @@ def not_answered(what: str, function: Any) -> CodeFailed:
 
 def failed(what: str, function: Any, error: BaseException) -> CodeFailed:
     """What is said of a function that raised."""
+    if isinstance(error, EndedByOverride) and error.__cause__ is not None:
+        error = error.__cause__
     message = next(iter(str(error).splitlines()), "")[:_LONGEST_MESSAGE]
     kind = type(error).__name__
     where = _raised_at(error) or _defined_at(function)

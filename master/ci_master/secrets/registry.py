@@ -4,13 +4,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.interfaces import IReactorTime
 
-from ci_common.aio import call_override
+from ci_common.aio import call_override, within
 from ci_common.transition import Transition
 from ci_master.secrets.base import SecretDetails, SecretProviderBase
 
 __all__ = ["Secrets"]
+
+#: Seconds that a provider may take to start, or to stop.
+ANSWER_S = 40.0
 
 
 class Secrets:
@@ -20,6 +23,7 @@ class Secrets:
 
     :param in_thread: ``in_thread(function, *args)`` runs blocking work of providers.
     :param master: the public facade, for users' own providers.
+    :param clock: counts the time that a provider may take; None: it may take any time.
     """
 
     def __init__(
@@ -28,10 +32,12 @@ class Secrets:
         *,
         in_thread: Callable[..., Any] | None = None,
         master: Any = None,
+        clock: IReactorTime | None = None,
     ) -> None:
         self.providers: list[SecretProviderBase] = []
         self._in_thread = in_thread
         self._master = master
+        self._clock = clock
         self._fresh = list(providers)
 
     async def start(self) -> None:
@@ -52,7 +58,7 @@ class Secrets:
             if not any(provider is used for used in self.providers):
                 change.undo_by(
                     f"secret provider '{provider.name}'",
-                    partial(maybeDeferred, provider.stopService),
+                    partial(self._in_time, provider.stopService),
                 )
                 await self._begin(provider)
 
@@ -65,7 +71,7 @@ class Secrets:
             if not any(provider is wanted for wanted in providers):
                 change.finally_do(
                     f"secret provider '{provider.name}'",
-                    partial(maybeDeferred, provider.stopService),
+                    partial(self._in_time, provider.stopService),
                 )
 
     async def stop(self) -> None:
@@ -86,7 +92,11 @@ class Secrets:
         if self._in_thread is not None:
             provider.in_thread = self._in_thread
         provider.master = self._master
-        await call_override(
+        await self._in_time(
             provider.reconfigService, *provider.service_args, **provider.service_kwargs
         )
-        await maybeDeferred(provider.startService)
+        await self._in_time(provider.startService)
+
+    async def _in_time(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        work = call_override(method, *args, **kwargs)
+        await (work if self._clock is None else within(self._clock, ANSWER_S, work))

@@ -196,6 +196,16 @@ def test_an_error_in_do_build_if_ends_the_build_as_exception() -> None:
     assert running.build_state == "exception ZeroDivisionError: division by zero"
 
 
+def test_a_function_that_would_end_the_program_ends_its_build_alone() -> None:
+    def ends(build: object) -> bool:
+        raise SystemExit(3)
+
+    harness = BuildHarness(builder={"do_build_if": ends})
+    running = harness.run([giving(SUCCESS)])
+    assert running.build_result == EXCEPTION
+    assert harness.slot.running == set()
+
+
 def test_a_build_ends_even_if_storing_its_properties_fails() -> None:
     harness = BuildHarness()
     running = harness.run([Doing(lambda step: step.setProperty("x", Property("y") + 1) or SUCCESS)])

@@ -79,9 +79,11 @@ def test_an_override_with_inlineCallbacks_may_yield_to_a_coroutine() -> None:
         (BuildStepCancelled(), CANCELLED),
         (ConnectionLost(), RETRY),
         (ValueError("oops"), EXCEPTION),
+        (SystemExit(3), EXCEPTION),
+        (KeyboardInterrupt(), EXCEPTION),
     ],
 )
-def test_exceptions_stand_for_results(error: Exception, result: int) -> None:
+def test_exceptions_stand_for_results(error: BaseException, result: int) -> None:
     def fail(step: Any) -> int:
         raise error
 
@@ -182,6 +184,20 @@ def test_summaries_may_be_coroutines_and_go_to_the_build() -> None:
     ran = StepHarness().run(Told())
     assert ran.states == ["at it", "done"]
     assert ran.build_state == "build successful 5 things"
+
+
+def ends(*args: Any) -> Any:
+    raise SystemExit(3)
+
+
+def test_functions_that_would_end_the_program_are_exceptions() -> None:
+    assert StepHarness().run(Doing(doStepIf=ends)).result == EXCEPTION
+    assert StepHarness().run(Doing(hideStepIf=ends)).result == EXCEPTION
+
+    class Ends(Doing):
+        getResultSummary = ends
+
+    assert StepHarness().run(Ends()).result == EXCEPTION
 
 
 def test_a_broken_summary_is_an_exception() -> None:

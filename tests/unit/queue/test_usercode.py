@@ -37,6 +37,10 @@ def fails(*args: Any) -> Any:
     return fail(OSError("no such host"))
 
 
+def exits(*args: Any) -> Any:
+    raise SystemExit(3)
+
+
 def a_desk(**given: Any) -> Desk:
     desk = Desk({"a": given, "b": {}}, {"v": {"max_builds": 1}, "w": {}})
     desk.attach()
@@ -45,6 +49,7 @@ def a_desk(**given: Any) -> Desk:
 
 LINE = breaks.__code__.co_firstlineno + 1
 RAISED = f"raised KeyError: 'branch' (test_usercode.py:{LINE})"
+EXITS = f"raised SystemExit: 3 (test_usercode.py:{exits.__code__.co_firstlineno + 1})"
 FAILED = f"raised OSError: no such host (test_usercode.py:{fails.__code__.co_firstlineno})"
 
 
@@ -65,6 +70,11 @@ FAILED = f"raised OSError: no such host (test_usercode.py:{fails.__code__.co_fir
         ({"locks": renderer(lambda _: 3)}, 'locks of "a" gave 3, which is no list of locks'),
         ({"locks": renderer(lambda _: ["x"])}, "locks of \"a\" gave 'x', which is no lock"),
         ({"requires": {"version": breaks}}, f'requires of "a" {RAISED}'),
+        ({"canStartBuild": exits}, f'canStartBuild of "a" {EXITS}'),
+        ({"nextWorker": exits}, f'nextWorker of "a" {EXITS}'),
+        ({"nextBuild": exits}, f'nextBuild of "a" {EXITS}'),
+        ({"locks": renderer(exits)}, f'locks of "a" {EXITS}'),
+        ({"requires": {"version": exits}}, f'requires of "a" {EXITS}'),
     ],
 )
 def test_what_fails_is_shown_as_it_is_logged_once_and_holds_up_nobody(
