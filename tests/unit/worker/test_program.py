@@ -146,6 +146,18 @@ def test_too_many_lines_stop_it(start: Any) -> None:
     assert running.tree.done == ["kill"]
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_of_too_many_lines_the_first_is_kept_and_no_other(start: Any, at_once: bool) -> None:
+    running = start(limits=Limits(max_lines=2))
+    whole = b"1\n2\n3\n4\n" * 100
+    for data in [whole] if at_once else [b"1\n", b"2", b"\n3\n4\n", b"5\n"]:
+        running.program.childDataReceived(1, data)
+    running.program.childDataReceived(2, b"more\n")
+    told = [text for key, text in running.tell.told if key in ("stdout", "stderr")]
+    assert "".join(told) == "1\n2\n3\n"
+    assert "3/2 written/allowed running" in running.tell.told[-1][1]
+
+
 def test_while_the_master_is_behind_nothing_is_read_and_silence_does_not_count(
     start: Any,
 ) -> None:

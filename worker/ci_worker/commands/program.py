@@ -147,10 +147,15 @@ class Program(ChildProcess):
         """Output; a terminal sends everything as standard output."""
         self._watching.touch()
         output = self._outputs.get(childFD)
-        if output is not None and not (self.killed and self._tell.is_full):
+        if output is None or (self.killed and self._tell.is_full):
+            return
+        most = self._spec.limits.max_lines
+        if most is None:
             output.feed(data)
-            if self._spec.limits.max_lines is not None:
-                self._watching.count_lines(sum(out.lines for out in self._outputs.values()))
+            return
+        written = sum(out.lines for out in self._outputs.values())
+        output.feed(_first_lines(data, most + 1 - written))
+        self._watching.count_lines(sum(out.lines for out in self._outputs.values()))
 
     def outReceived(self, data: bytes) -> None:
         """Output of a program with a terminal."""
@@ -240,3 +245,15 @@ class Program(ChildProcess):
             self._tell.put("rc", rc)
         elapsed_s = self._place.reactor.seconds() - self._started_at
         self._tell.put("header", f"elapsedTime={elapsed_s:.6f}\n")
+
+
+def _first_lines(data: bytes, number: int) -> bytes:
+    """The beginning of output: so many lines, with what follows them only if there are fewer."""
+    if number <= 0:
+        return b""
+    if data.count(b"\n") < number:
+        return data
+    end = -1
+    for _ in range(number):
+        end = data.index(b"\n", end + 1)
+    return data[: end + 1]
