@@ -108,8 +108,9 @@ def write_tac(basedir: Path, text: str, *, force: bool, say: Say = print) -> Non
         if path.read_text() == text:
             return
         path = basedir / f"{TAC}.new"
-        say(f"{basedir / TAC} exists and is kept; what it would be now is in {path.name}")
     write_private_text(path, text)
+    if path.name != TAC:
+        say(f"{basedir / TAC} exists and is kept; what it would be now is in {path.name}")
 
 
 def sample_text(db_url: str = DEFAULT_DB) -> str:

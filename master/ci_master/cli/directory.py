@@ -35,10 +35,13 @@ def master_directory(given: str) -> Path:
     """The path of an existing master's directory.
 
     :raises Problem: if it is none.
+    :raises PermissionError: if this account may not look.
     """
     path = whole_path(given)
     try:
         text = (path / TAC).read_text(errors="replace")
+    except PermissionError:
+        raise  # whether it is one is not known
     except OSError:
         raise Problem(
             f"{path} is not the directory of a master: it has no {TAC};"

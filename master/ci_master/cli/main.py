@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ci_common.faults import ConfigError, nearest
+from ci_common.rights import refusal
 from ci_master import __version__
 from ci_master.cli.problem import Problem
 
@@ -114,6 +115,10 @@ def _run(name: str, words: list[str], is_verbose: bool) -> int:
         for fault in error.faults:
             print(fault, file=sys.stderr)
         return 1
+    except PermissionError as error:
+        if is_verbose:
+            raise
+        return _complain(refusal(error, "ci-master"))
     except KeyboardInterrupt:
         return _complain("interrupted")
 

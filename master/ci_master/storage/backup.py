@@ -114,6 +114,8 @@ def read_backup(path: Path) -> Backup:
     """
     if not path.is_file():
         raise DatabaseUnusable(f"there is no file {path}")
+    with path.open("rb"):
+        pass  # SQLite calls a file that may not be read a damaged one
     try:
         check_log(str(path))
         with closing(_opened(path)) as connection:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from ci_common.faults import nearest
+from ci_common.rights import refusal
 from ci_worker import __version__
 
 _CREATE = "create-worker"
@@ -27,7 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     from ci_worker.cli import running
 
     commands = {"start": running.start, "stop": running.stop, "restart": running.restart}
-    return commands[options.command](options)
+    try:
+        return commands[options.command](options)
+    except PermissionError as error:
+        print(f"ci-worker: {refusal(error, 'ci-worker')}", file=sys.stderr)
+        return 1
 
 
 class Parser(argparse.ArgumentParser):

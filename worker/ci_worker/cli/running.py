@@ -50,6 +50,8 @@ def _is_worker(basedir: str) -> bool:
     tac = Path(basedir) / TAC
     try:
         text = tac.read_text(encoding="utf-8", errors="replace")
+    except PermissionError:
+        raise  # whether it is one is not known
     except OSError as error:
         say(
             f"{os.path.abspath(basedir)} is not a worker's directory: {TAC}: {error.strerror};"
