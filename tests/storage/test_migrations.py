@@ -21,8 +21,8 @@ from ci_master.storage.migrations.versions import (
     v0004_long_builds,
     v0005_outbox,
     v0006_failures,
-    v0009_acts,
-    v0010_got_revision,
+    v0007_acts,
+    v0008_got_revision,
 )
 from ci_master.storage.schema import SCHEMA_VERSION, metadata
 
@@ -43,8 +43,8 @@ def test_the_migrations_lead_to_the_tables(database_url: str, basedir: str) -> N
             v0004_long_builds.upgrade()
             v0005_outbox.upgrade()
             v0006_failures.upgrade()
-            v0009_acts.upgrade()
-            v0010_got_revision.upgrade()
+            v0007_acts.upgrade()
+            v0008_got_revision.upgrade()
         assert compare_metadata(context, metadata) == []
     engine.dispose()
 
@@ -167,7 +167,7 @@ def test_a_missing_file_says_how_to_make_it(basedir: str) -> None:
 
 
 def test_the_version_is_that_of_the_last_migration() -> None:
-    assert v0010_got_revision.revision == SCHEMA_VERSION
+    assert v0008_got_revision.revision == SCHEMA_VERSION
 
 
 def _set_version(url: str, basedir: str, version: str) -> None:

@@ -559,4 +559,4 @@ reporters = Table(
 )
 
 #: The migration that brings a database to these tables.
-SCHEMA_VERSION = "0010"
+SCHEMA_VERSION = "0008"

@@ -7,8 +7,8 @@ from alembic import op
 
 from ci_common.revisions import got_revisions, to_text
 
-revision = "0010"
-down_revision = "0009"
+revision = "0008"
+down_revision = "0007"
 
 #: Builds that are looked at together.
 _SLICE = 1000
