@@ -108,7 +108,7 @@ _RULES: Sequence[_Rule] = [
         r"(?P<m>error\[\w+\]: .+)",  # rustc
         r"\[ERROR\] (?P<m>\S+:\[\d+,\d+\] .+)",  # Maven's compiler
         r"(?:vet: )?(?P<m>\S+\.go:\d+:\d+: .+)",
-        r"\s*(?P<m>--- FAIL: \S+)",  # go test
+        r"\s*--- (?P<m>FAIL: \S+)",  # go test
         r"(?P<m>not ok \d+.*)",  # TAP
         r"(?P<m>CMake Error.*)",
         r"(?P<m>\S+:\d+:\d+: [A-Z]{1,4}\d{2,5}\b.*)",  # flake8, ruff
@@ -208,11 +208,13 @@ def error_line(output: Iterable[tuple[str, bytes]]) -> str:
 
 
 def last_line(output: Iterable[tuple[str, bytes]]) -> str:
-    """The last line that is not empty: of a traceback, what was raised."""
+    """The last line that is not empty: of a traceback, what was raised.
+
+    Twisted's tracebacks name the module of each exception: that of Python's own is left out.
+    """
     lines = [line for _, data in output for line in data.decode("utf-8", "replace").split("\n")]
-    return shortened(
-        _of_traceback(lines) or next((one for one in reversed(lines) if one.strip()), "")
-    )
+    last = _of_traceback(lines) or next((one for one in reversed(lines) if one.strip()), "")
+    return shortened(last.strip().removeprefix("builtins."))
 
 
 def _best(lines: Sequence[str]) -> str:

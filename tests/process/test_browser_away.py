@@ -153,9 +153,16 @@ def test_a_silent_master_is_noticed_and_what_is_typed_is_not_sent_into_the_void(
     reason = one(driver, "[name=reason]")
     reason.clear()
     reason.send_keys("a long story")
+    driver.execute_script(
+        """window.first = ''; new MutationObserver(() => {
+          window.first ||= document.querySelector('#lost:not([hidden])')?.innerText || '';
+        }).observe(document.querySelector('header.bar'), {childList: true, subtree: true});"""
+    )
     os.kill(master.daemon.pid, signal.SIGSTOP)
     try:
         wait(driver, lambda d: mode(d) == "offline", 60)
+        # It is said before another try has ended: that takes as long again.
+        assert "Trying again now" in driver.execute_script("return window.first")
         assert "Disconnected since" in strip(driver)
         driver.execute_script("scrollTo(0, 1e6)")
         one(driver, "form.form button.primary").click()

@@ -38,6 +38,7 @@ sys.exit(1)
 
 CONFIG = f"""
 builder('talk', steps.ShellCommand(name='say', command=['python3', '-c', {SCRIPT!r}]))
+builder('mute', sh('seq 2000; exit 7', name='say'))
 builder('short', sh('echo one; echo needle; echo fatal: no; exit 3', name='say'))
 force_all()
 """
@@ -57,6 +58,7 @@ def master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Master]:
         made.wait_for_worker()
         made.forced("talk")
         made.forced("short")
+        made.forced("mute")
         yield made
 
 
@@ -257,6 +259,14 @@ def test_a_short_log_has_the_same(driver: Any, master: Master) -> None:
     assert driver.find_elements(By.CSS_SELECTOR, "mark.cur")
     wait(driver, lambda d: text(d, "#b-error") == "1 error")
     assert driver.execute_script("return document.documentElement.scrollWidth") <= 390
+
+
+def test_a_failed_log_without_an_error_opens_at_its_end(driver: Any, master: Master) -> None:
+    resize(driver, 1440, 900)
+    mute = "/builders/mute/builds/1/steps/say/logs/stdio"
+    driver.get(url(master, mute))
+    total = int(one(driver, "#loglist").get_attribute("data-total"))
+    wait(driver, lambda d: seen(d, total))
 
 
 def test_long_searches_are_answered_in_parts(master: Master) -> None:

@@ -89,8 +89,8 @@ class Data:
         store, now = self.store, self.context.now()
 
         def take_over(tx: Connection) -> tuple[Lease | None, int, list[int]]:
+            stopped_at = recovery.last_seen(tx)  # to take the lease is to be seen
             lease = mastership.take(tx) if mastership is not None else None
-            stopped_at = recovery.last_seen(tx)
             me = recovery.register_master(tx, master_name, now=now)
             dead = recovery.all_masters(tx)
             return lease, me, recovery.bury(tx, dead, me=me, now=now, stopped_at=stopped_at)

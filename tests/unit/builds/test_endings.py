@@ -111,7 +111,7 @@ def test_an_exception_is_told_by_what_was_raised() -> None:
     harness = StepHarness()
     ran = harness.run(Raising(name="deploy"))
     assert ran.result == EXCEPTION
-    assert ran.build.row.failure == "deploy: builtins.KeyError: 'colour'"
+    assert ran.build.row.failure == "deploy: KeyError: 'colour'"
 
 
 def test_a_step_without_program_is_told_in_its_own_words() -> None:

@@ -247,7 +247,7 @@ FAIL
 exit status 1
 FAIL\texample.com/sum\t0.003s
 """,
-        "--- FAIL: TestSum",
+        "FAIL: TestSum",
     ),
     "go build": (
         "# example.com/app\n./main.go:5:2: undefined: x\n",
@@ -372,6 +372,8 @@ def test_it_is_one_short_line_of_plain_text() -> None:
 
 def test_a_traceback_within_a_log_ends_with_what_was_raised() -> None:
     text = b"Traceback (most recent call last):\n  File 'x', line 1, in f\nValueError: no\n\n"
+    raised = b"Traceback (most recent call last):\n  File 'a.py', line 3\nbuiltins.KeyError: 'x'\n"
+    assert last_line([("", raised)]) == "KeyError: 'x'"
     assert last_line([("", text)]) == "ValueError: no"
     assert last_line([("", b"one\n\n")]) == "one"
     assert last_line([]) == ""

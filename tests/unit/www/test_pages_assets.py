@@ -32,6 +32,12 @@ def test_each_file_keeps_within_its_budget(assets: Assets, name: str) -> None:
     assert assets.gzipped_size(name) <= BUDGET[name]
 
 
+def test_the_column_of_line_numbers_grows_with_them() -> None:
+    css = (STATIC / "app.css").read_text()
+    columns = re.findall(r"\.ll(?:, [^{}]*)? \{[^}]*grid-template-columns: ([^;}]+)", css)
+    assert len(columns) == 3 and all("max-content)" in one for one in columns), columns
+
+
 def test_the_sprite_is_small(assets: Assets) -> None:
     assert len(gzip.compress(assets.sprite.encode())) <= 6 * KB
 

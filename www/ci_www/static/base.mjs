@@ -295,6 +295,12 @@ function lost() {
   leave();
   attempt();
 }
+// It was asked and says nothing, as one that was stopped: another try would take as long again.
+function silent() {
+  lostAt = heardAt;
+  sayLost();
+  lost();
+}
 function leave() {
   const old = socket;
   socket = null;
@@ -309,7 +315,7 @@ function watch() {
   if ((lostAt || socket?.readyState !== 1) && now >= retryAt) return void attempt();
   if (mode === "polling" && !lostAt && now - heardAt >= 4900 && !document.hidden) everything();
   if (mode !== "live" || lostAt || document.hidden) return;
-  if (pingedAt > heardAt) { if (now - pingedAt > PATIENCE) lost(); }
+  if (pingedAt > heardAt) { if (now - pingedAt > PATIENCE) silent(); }
   else if (now - heardAt > PING && socket?.readyState === 1) { pingedAt = now; socket.send('{"cmd":"ping","_id":0}'); }
 }
 addEventListener("online", () => { if (lostAt) attempt(); });

@@ -340,13 +340,14 @@ function start() {
   $("#hit-prev").addEventListener("click", () => jump(-1));
 
   // Errors: the server knows what one looks like. Lines that follow each other are one error.
-  let errors = [], errorsNext = 1, errorAt = 0, last = -1, looking = null;
+  let errors = [], errorsNext = 1, errorAt = 0, last = -1, looking = null, sought = false, broken = false;
   function moreErrors() {
     looking ||= (async () => {
       const answer = await fetch(`${url}/errors?from=${errorsNext}`);
       looking = null;
-      if (!answer.ok) { errorsNext = null; return; }
+      if (!answer.ok) { broken = true; return; }
       const got = await answer.json();
+      broken = false;
       for (const n of got.lines) { if (n !== last + 1) errors.push(n); last = n; }
       errorsNext = got.next || (complete ? null : total + 1);
       countErrors(!got.next);
@@ -356,13 +357,16 @@ function start() {
   }
   function countErrors(all = !errorsNext || errorsNext > total) {
     const at = errors.indexOf(errorAt), button = $("#b-error"), more = all ? "" : "+";
-    button.textContent = at >= 0 ? `Error ${at + 1} of ${errors.length}${more}` : all && !errors.length ? "No errors" : errors.length ? `${errors.length}${more} ${errors.length === 1 && all ? "error" : "errors"}` : "Next error";
+    button.textContent = at >= 0 ? `Error ${at + 1} of ${errors.length}${more}` : all && !errors.length ? "No errors" : errors.length ? `${errors.length}${more} ${errors.length === 1 && all ? "error" : "errors"}` : sought ? `Looking, ${Math.floor((100 * errorsNext) / total)} %` : "Next error";
   }
   async function nextError(by) {
     const start = errorAt || (by > 0 ? topLine() - 1 : topLine());
     const beyond = () => (by > 0 ? errors.find((n) => n > start) : errorsNext && errorsNext <= start ? undefined : errors.findLast((n) => n < start));
+    if (beyond() === undefined && errorsNext && errorsNext <= total) { sought = true; countErrors(); }
     while (beyond() === undefined && errorsNext && errorsNext <= total) if (!await moreErrors()) break;
+    sought = false;
     const next = beyond() ?? (by > 0 ? errors[0] : errors.at(-1));
+    if (next === undefined && broken) { countErrors(); return say("The log could not be searched for errors: try again"); }
     if (next === undefined) { countErrors(true); return say("No line of this log looks like an error"); }
     errorAt = next;
     marked = [next, next];
@@ -448,6 +452,7 @@ function start() {
   if (!fromHash()) {
     if (!complete && !list.dataset.error) setFollow(true);
     else if (list.dataset.error) { marked = [+list.dataset.error, +list.dataset.error]; go(marked[0]); }
+    else if (list.dataset.failed && !/[?&](from|line)=/.test(location.search)) toEnd(); // no line tells of the error
     else go(+list.dataset.first, { center: false });
   }
   if (q) { form.q.value = q; find(); }
