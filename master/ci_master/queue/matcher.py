@@ -20,7 +20,7 @@ from ci_master.queue.board import Board, Place
 from ci_master.queue.choosing import Choice, PendingBuilder, rendered_locks
 from ci_master.queue.line import key_of
 from ci_master.queue.match import MatchContext, Promises, plain_locks, why_not
-from ci_master.queue.usercode import CodeFailed, Mistakes, first_answer, nonsense
+from ci_master.queue.usercode import CodeFailed, Mistakes, Outcome, first_answer, nonsense
 from ci_master.workers.seats import Seat
 from ci_master.workers.slot import WorkerSlot
 
@@ -149,11 +149,12 @@ class Matcher:
         board = self._board
         builders = [PendingBuilder(board.builders[name], board.lines[name]) for name in names]
         answer = to_deferred(self.choice.builders(self.prioritize, self.master, builders))
+        outcome: Outcome[list[str]] = Outcome(answer)
         try:
             if not answer.called and not await first_answer(answer, self._clock, GRACE_S):
                 answer.addErrback(lambda _: None).cancel()
                 raise nonsense("prioritizeBuilders", self.prioritize, f"{_SLOW} {GRACE_S:.0f} s")
-            ordered: list[str] = await answer
+            ordered = outcome.take()
         except CodeFailed as failed:
             self.mistakes.note(None, failed)
             return sorted(names, key=self._board.place)
@@ -187,6 +188,7 @@ class Matcher:
         if key in self._asked:
             return None
         answer: Deferred[Start | None] = to_deferred(choose())
+        outcome = Outcome(answer)
         if not answer.called:
             self._asked[key] = (answer, self._clock.seconds())
             if not await first_answer(answer, self._clock, GRACE_S):
@@ -195,7 +197,7 @@ class Matcher:
                 return None
             del self._asked[key]
         try:
-            return await answer
+            return outcome.take()
         except CancelledError:  # nobody wants to know any more
             return None
 

@@ -5,7 +5,7 @@ import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import twisted
 from twisted.internet.defer import CancelledError, Deferred
@@ -17,6 +17,8 @@ import ci_common
 import ci_master
 from ci_common.aio import EndedByOverride, call_override, to_deferred
 from ci_master.queue.backoff import LONGEST_S
+
+T = TypeVar("T")
 
 #: Seconds after which a function that has not answered counts as failed.
 ANSWER_S = 30.0
@@ -318,6 +320,33 @@ _ALL = "*"
 
 #: Functions whose failure does not keep a builder from starting builds.
 _NO_STOP = frozenset({"collapseRequests"})
+
+
+class Outcome(Generic[T]):
+    """What a Deferred has given: for whoever is woken up by one of its callbacks.
+
+    It cannot be awaited there, as it has not come to its end.
+    """
+
+    def __init__(self, answer: Deferred[T]) -> None:
+        self._answer = answer
+        self._found: list[T | Failure] = []
+        answer.addBoth(self._keep)
+
+    def _keep(self, result: Any) -> Any:
+        self._found.append(result)
+        return result
+
+    def take(self) -> T:
+        """Its result; it must have fired.
+
+        :raises Exception: what it failed with.
+        """
+        [found] = self._found
+        if isinstance(found, Failure):
+            self._answer.addErrback(lambda _: None)
+            found.raiseException()
+        return found
 
 
 def first_answer(answer: Deferred[Any], clock: IReactorTime, wait_s: float) -> Deferred[bool]:

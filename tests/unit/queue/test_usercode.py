@@ -211,6 +211,45 @@ def test_a_reload_does_not_wait_for_an_old_answer() -> None:
     assert request.claimed
 
 
+def test_a_reload_while_an_answer_is_awaited_loses_no_build_and_no_place(logged: list[Any]) -> None:
+    desk = a_desk(canStartBuild=lambda *_: Deferred())
+    for slot in desk.registry:
+        slot.row.paused = True
+        slot.changed()
+    other, request = desk.ask("b"), desk.ask("a")
+    for slot in desk.registry:
+        slot.row.paused = False
+        slot.changed()
+    desk.turn()
+    assert not request.claimed
+    desk.configure({"a": {}, "b": {}})
+    desk.turn()
+    assert other.claimed and request.claimed and logged == []
+    assert sorted(name for name, _ in desk.running()) == ["a", "b"]
+
+
+def test_an_answer_that_fails_at_once_is_told_as_it_is(logged: list[Any]) -> None:
+    answer: Deferred[bool] = Deferred()
+    desk = a_desk(canStartBuild=lambda *_: answer)
+    request = desk.ask("a")
+    answer.errback(OSError("no such host"))
+    desk.turn()
+    reason = desk.why(request)
+    assert reason is not None and "OSError: no such host" in reason[1]
+    assert len(logged) == 1
+
+
+def test_an_order_that_fails_at_once_holds_up_nobody(logged: list[Any]) -> None:
+    answer: Deferred[Any] = Deferred()
+    desk = Desk({"a": {}, "b": {}}, {"w": {}}, prioritizeBuilders=lambda *_: answer)
+    desk.attach()
+    one, two = desk.ask("a", turn=False), desk.ask("b", turn=False)
+    desk.turn()
+    answer.errback(OSError("no such host"))
+    desk.turn()
+    assert one.claimed and two.claimed and len(logged) == 1
+
+
 def test_a_stop_does_not_wait_for_an_answer() -> None:
     answer: Deferred[bool] = Deferred()
     desk = a_desk(canStartBuild=lambda *_: answer)
