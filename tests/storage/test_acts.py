@@ -14,6 +14,7 @@ from ci_master.data.model import Request
 from ci_master.data.views import Views
 from ci_master.storage import schema
 from tests.storage.harness import Desk
+from tests.storage.test_leases import ANA, Another
 
 STAMP = {"branch": "main", "revision": "abc", "repository": "r"}
 
@@ -414,3 +415,18 @@ def test_a_build_that_was_retried_knows_why_and_what_replaced_it(desk: Desk) -> 
     assert [one.id for one in old[0].tries] == [second.id]
     assert [(one.number, one.results) for one in new[0].tries] == [(1, RETRY)]
     assert old[0].children == new[0].children == []
+
+
+def test_the_builds_of_a_killed_master_ended_when_it_did(desk: Desk) -> None:
+    desk.data.builds.start(1, a_request(desk), 1)
+    desk.settle()
+    stopped_at = desk.reactor.seconds()
+    desk.crash()
+    desk.reactor.advance(60)
+    second = Another(desk, ANA)
+    second.open()
+    found = desk.run(Views(second.store).build(1, 1))
+    second.end()
+    desk.open()
+    shown = time.strftime("%H:%M:%S", time.localtime(stopped_at))
+    assert found is not None and shown in found[0].build.failure

@@ -1,6 +1,5 @@
 """One master per database: who holds the lease, who may take it, and who may write no more."""
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -12,7 +11,6 @@ from sqlalchemy.exc import DBAPIError
 
 from ci_master.data.data import Data
 from ci_master.data.mastership import Identity, Mastership
-from ci_master.data.views import Views
 from ci_master.events.bus import Bus
 from ci_master.storage import leases, schema
 from ci_master.storage.engine import DatabaseUnusable, database_url, open_engine
@@ -26,7 +24,6 @@ from ci_master.storage.leases import (
 )
 from ci_master.storage.store import Store
 from tests.storage.harness import Desk
-from tests.storage.test_acts import a_request
 
 ANA = Holder("ana.example", "ana 1", 11, "100", "/srv/ana", "a" * 32)
 BOB = Holder("bob.example", "bob 1", 22, "200", "/srv/bob", "b" * 32)
@@ -129,21 +126,6 @@ def masters(desk: Desk) -> Any:
     yield made
     for one in made:
         one.end()
-
-
-def test_the_builds_of_a_killed_master_ended_when_it_did(desk: Desk) -> None:
-    desk.data.builds.start(1, a_request(desk), 1)
-    desk.settle()
-    stopped_at = desk.reactor.seconds()
-    desk.crash()
-    desk.reactor.advance(60)
-    second = Another(desk, ANA)
-    second.open()
-    found = desk.run(Views(second.store).build(1, 1))
-    second.end()
-    desk.open()
-    shown = time.strftime("%H:%M:%S", time.localtime(stopped_at))
-    assert found is not None and shown in found[0].build.failure
 
 
 def test_a_second_master_is_refused_and_changes_nothing(desk: Desk, masters: Any) -> None:

@@ -38,6 +38,13 @@ def test_the_column_of_line_numbers_grows_with_them() -> None:
     assert len(columns) == 3 and all("max-content)" in one for one in columns), columns
 
 
+def test_a_reason_stands_beside_its_sign() -> None:
+    """The class sets its first child in a column of 16 pixels: text alone would be squeezed."""
+    for template in (STATIC.parent / "templates").rglob("*.html"):
+        for inside in re.findall(r'class="why"[^>]*>(.{0,12})', template.read_text(), re.S):
+            assert inside.lstrip().startswith(("{{ shape(", "{% ", "{%-")), (template.name, inside)
+
+
 def test_the_sprite_is_small(assets: Assets) -> None:
     assert len(gzip.compress(assets.sprite.encode())) <= 6 * KB
 
