@@ -1,6 +1,7 @@
 """A master behind nginx: below a path, with TLS, with a login, with hooks."""
 
 import base64
+import html
 import http.client
 import json
 import re
@@ -213,12 +214,15 @@ def test_the_master_can_be_used_on_its_own_port_as_well(below: tuple[Master, Cli
 def test_forms_and_cookies_stay_below_the_path(below: tuple[Master, Client]) -> None:
     master, client = below
     given = client.form(
-        "/ci/force/force?builder=bad", "/ci/force/force", "builderNames=bad&reason=why"
+        "/ci/force/force?builder=waits", "/ci/force/force", "builderNames=waits&reason=why"
     )
     assert given["location"].startswith("/ci/buildrequests/")
     request = int(re.findall(r"\d+", given["location"])[0])
-    asked = f"/ci/buildrequests/{request}"
-    assert client.form(asked, asked, "action=cancel")["location"].startswith("/ci/")
+    _, _, page = client.ask(f"/ci/buildrequests/{request}")
+    [asked] = re.findall(rb'href="(/ci/queue/cancel[^"]*)"', page)
+    fields = f"request={request}&back=/buildrequests/{request}&reason=enough"
+    given = client.form(html.unescape(asked.decode()), "/ci/queue/cancel", fields)
+    assert given["location"].startswith(f"/ci/buildrequests/{request}")
     master.finished(request)
     assert client.form("/ci/settings", "/ci/settings", "theme=dark")["location"] == (
         "/ci/settings?saved=1"
