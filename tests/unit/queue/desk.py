@@ -125,6 +125,7 @@ class Desk:
         self.queue = Queue(
             self.data, self.registry, self.locks, self.clock, self._start, self.settings
         )
+        self.queue.reasons.stopwatch = self.clock.seconds  # a busy machine takes no longer here
         self.workers = [Worker(name, "pw", **given) for name, given in workers.items()]
         self.configure(builders)
         self.queue.startService()
