@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import tempfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -16,7 +15,8 @@ from selenium.webdriver.common.keys import Keys
 from tests.conftest import missing
 from tests.process.farm import Farm, Master, farm_in
 from tests.process.test_browser_real import is_live, one, text_of, url, wait
-from tests.tools.screenshots import browser, browser_missing
+from tests.tools import screenshots
+from tests.tools.screenshots import browser_missing
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
 
@@ -58,11 +58,8 @@ def master(made: Master) -> Master:
 
 @pytest.fixture(scope="module")
 def window(made: Master) -> Iterator[Any]:
-    with tempfile.TemporaryDirectory() as profile:
-        window = browser(profile)
-        window.set_window_size(1280, 900)
-        yield window
-        window.quit()
+    with screenshots.window(1280) as made:
+        yield made
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Cancelling, stopping and pausing in a browser: asked first, and the page stays where it is."""
 
-import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +10,8 @@ from selenium.webdriver.common.keys import Keys
 from tests.conftest import missing
 from tests.process.farm import Master, farm_in
 from tests.process.test_browser_real import is_live, one, text_of, url, wait
-from tests.tools.screenshots import browser, browser_missing
+from tests.tools import screenshots
+from tests.tools.screenshots import browser_missing
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
 
@@ -41,11 +41,8 @@ def master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Master]:
 
 @pytest.fixture(scope="module")
 def window(master: Master) -> Iterator[Any]:
-    with tempfile.TemporaryDirectory() as profile:
-        made = browser(profile)
-        made.set_window_size(1280, 900)
+    with screenshots.window(1280) as made:
         yield made
-        made.quit()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Reading a log in a browser: matches, errors, keys, line links, addresses, copying."""
 
 import json
-import tempfile
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +13,8 @@ from tests.conftest import missing
 from tests.process.farm import Farm, Master, farm_in
 from tests.process.test_browser_pages import resize
 from tests.process.test_browser_real import one, url, wait
-from tests.tools.screenshots import browser, browser_missing
+from tests.tools import screenshots
+from tests.tools.screenshots import browser_missing
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
 
@@ -64,10 +64,8 @@ def master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Master]:
 
 @pytest.fixture(scope="module")
 def driver(master: Master) -> Iterator[Any]:
-    with tempfile.TemporaryDirectory() as profile:
-        made = browser(profile)
+    with screenshots.window() as made:
         yield made
-        made.quit()
 
 
 LOG = "/builders/talk/builds/1/steps/say/logs/stdio"

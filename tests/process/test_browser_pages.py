@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.conftest import missing
-from tests.tools.screenshots import browser, browser_missing
+from tests.tools import screenshots
+from tests.tools.screenshots import browser_missing
 
 pytestmark = pytest.mark.browser
 
@@ -66,10 +66,8 @@ def driver() -> Iterator[Any]:
     reason = browser_missing()
     if reason:
         missing(reason)
-    with tempfile.TemporaryDirectory() as profile:
-        made = browser(profile)
+    with screenshots.window() as made:
         yield made
-        made.quit()
 
 
 def resize(driver: Any, width: int, height: int) -> None:

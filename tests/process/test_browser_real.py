@@ -3,7 +3,6 @@
 import re
 import selectors
 import statistics
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +20,8 @@ from ci_common.results import SUCCESS
 from tests.conftest import missing
 from tests.process.farm import Farm, Master, Repository, farm_in
 from tests.process.slowness import Slowness
-from tests.tools.screenshots import browser, browser_missing
+from tests.tools import screenshots
+from tests.tools.screenshots import browser_missing
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
 
@@ -81,11 +81,8 @@ def master(farm: Farm, repository: Repository) -> Master:
 @pytest.fixture(scope="module")
 def window(master: Master) -> Iterator[Any]:
     """A browser."""
-    with tempfile.TemporaryDirectory() as profile:
-        made = browser(profile)
-        made.set_window_size(1280, 900)
+    with screenshots.window(1280) as made:
         yield made
-        made.quit()
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,19 @@ def browser(profile: str, *, javascript: bool = True) -> Any:
     driver = webdriver.Chrome(options=options, service=Service(_program("chromedriver")))
     driver.set_script_timeout(_SCRIPT_S)
     return driver
+
+
+@contextmanager
+def window(width: int | None = None, height: int = 900) -> Iterator[Any]:
+    """A browser with a profile of its own; both are gone afterwards."""
+    with tempfile.TemporaryDirectory() as profile:
+        driver = browser(profile)
+        try:
+            if width is not None:
+                driver.set_window_size(width, height)
+            yield driver
+        finally:
+            driver.quit()
 
 
 def shoot(

@@ -4,19 +4,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from ci_common.durations import duration
+
 if TYPE_CHECKING:
     from ci_master.data.model import Request
-
-
-def duration(seconds: float) -> str:
-    """``9 s``, ``4 min 10 s``, ``2 h 05 min``: as pages show how long a build has left."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60:02} min"
 
 
 @dataclass(frozen=True, slots=True)

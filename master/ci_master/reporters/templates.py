@@ -23,6 +23,17 @@ _COMMITS_PLAIN = """\
 {% endfor %}
 """
 
+_COMMITS_HTML = """\
+{% if commits %}<ul>
+{% for commit in commits %}\
+<li>{% if commit.url %}<a href="{{ commit.url }}">{% endif %}<code>\
+{{ commit.revision or 'a change' }}</code>{% if commit.url %}</a>{% endif %} \
+{{ commit.subject }}<br>by {{ commit.author }}</li>
+{% endfor %}</ul>
+{% else %}<pre>{{ sourcestamps }}</pre>
+{% endif %}\
+"""
+
 default_body_template_plain = (
     """\
 {{ buildername }} #{{ build['number'] }}{% if branch %} on {{ branch }}{% endif %}: \
@@ -46,19 +57,15 @@ Blamelist: {{ ", ".join(blamelist) }}
 """
 )
 
-default_body_template_html = """\
+default_body_template_html = (
+    """\
 <p><b>{{ buildername }} <a href="{{ build_url }}">#{{ build['number'] }}</a>\
 {% if branch %} on {{ branch }}{% endif %}: {{ status_detected }}</b>\
 {% if failure %}<br>
 {{ failure }}{% endif %}</p>
-{% if commits %}<ul>
-{% for commit in commits %}\
-<li>{% if commit.url %}<a href="{{ commit.url }}">{% endif %}<code>\
-{{ commit.revision or 'a change' }}</code>{% if commit.url %}</a>{% endif %} \
-{{ commit.subject }}<br>by {{ commit.author }}</li>
-{% endfor %}</ul>
-{% else %}<pre>{{ sourcestamps }}</pre>
-{% endif %}\
+"""
+    + _COMMITS_HTML
+    + """\
 <table>
 {% if before %}<tr><th>Before</th>\
 <td>#{{ before.number }}, {{ result_names[before.results] }}</td></tr>
@@ -71,6 +78,7 @@ default_body_template_html = """\
 <tr><th>Blamelist</th><td>{{ ", ".join(blamelist) }}</td></tr>
 </table>
 """
+)
 
 default_buildset_subject_template = """\
 {{ counted if failures else headline }}{% if failures %} - {{ failures }}{% endif %}"""
@@ -93,7 +101,8 @@ Blamelist: {{ ", ".join(blamelist) }}
 """
 )
 
-default_buildset_template_html = """\
+default_buildset_template_html = (
+    """\
 <p><b>{{ headline }}</b></p>
 <ul>
 {% for build in builds %}\
@@ -101,17 +110,13 @@ default_buildset_template_html = """\
 {{ result_names[build['results']] }}\
 {% if build['failure'] %}<br>{{ build['failure'] }}{% endif %}</li>
 {% endfor %}</ul>
-{% if commits %}<ul>
-{% for commit in commits %}\
-<li>{% if commit.url %}<a href="{{ commit.url }}">{% endif %}<code>\
-{{ commit.revision or 'a change' }}</code>{% if commit.url %}</a>{% endif %} \
-{{ commit.subject }}<br>by {{ commit.author }}</li>
-{% endfor %}</ul>
-{% else %}<pre>{{ sourcestamps }}</pre>
-{% endif %}\
+"""
+    + _COMMITS_HTML
+    + """\
 <p>Project: {{ projects }}<br>Reason: {{ buildset['reason'] }}<br>
 Blamelist: {{ ", ".join(blamelist) }}</p>
 """
+)
 
 default_missing_worker_subject_template = """\
 {{ buildbot_title }}: worker {{ worker.name }} is missing"""

@@ -2,29 +2,13 @@
 
 from datetime import UTC, datetime, tzinfo
 
+from ci_common.durations import duration as duration
 from ci_common.numbers import is_digits, whole_number
 
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 #: The latest moment that a calendar holds, in every time zone: the last day of 9999 begins.
 _LATEST = 253_402_214_400
 _DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
-
-
-def duration(seconds: float | None) -> str:
-    """``9 s``, ``4 min 10 s``, ``2 h 05 min``, ``3 d 4 h``; a dash for None."""
-    if seconds is None:
-        return "\u2013"
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 48:
-        return f"{hours} h {minutes:02} min"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if hours and days < 14 else f"{days} d"
 
 
 def stretch(seconds: float) -> str:
